@@ -1,0 +1,42 @@
+# Thin lines over pip, pytest and workbench. Everything lives in .venv; nothing else on the machine is touched.
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python -m
+
+.PHONY: demo lab test bench lint clean
+
+demo: $(VENV)/.installed ## three make-believe hospitals, one cohort, four reports
+	$(RUN) workbench demo
+
+lab: $(VENV)/.installed ## JupyterLab on the notebooks
+	$(RUN) workbench lab
+
+test: $(VENV)/.installed-test ## all tests
+	$(RUN) pytest
+
+bench: $(VENV)/.installed-bench ## the benchmarks, one script per claim
+	for script in benchmarks/p*.py; do $(RUN) benchmarks.$$(basename $$script .py) || exit 1; done
+
+lint: $(VENV)/.installed-test ## format, lint and type checks
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+
+clean: ## forget the environment and the demo
+	rm -rf $(VENV) demo
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(RUN) pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	$(RUN) pip install --quiet --editable ".[test]"
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
+	$(RUN) pip install --quiet --editable ".[bench]"
+	touch $@ $(VENV)/.installed

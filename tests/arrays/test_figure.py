@@ -1,0 +1,196 @@
+"""The static figure: true millimetres, outlines along voxel edges, nothing drawn where nothing was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, QuadMesh
+
+from tests import factories
+from workbench.errors import UsageError
+
+
+def series(folder: Path, depths: Any = (0, 2, 4, 6, 8, 10), **options: Any) -> xr.Dataset:
+    factories.stack(folder, depths, **options)
+    return xr.open_dataset(folder, engine="dicom")
+
+
+def with_mask(ds: xr.Dataset, voxels: list[tuple[int, int, int]], name: str = "tumour") -> xr.Dataset:
+    mask = np.zeros((1, *ds["image"].shape), bool)
+    for voxel in voxels:
+        mask[(0, *voxel)] = True
+    return ds.assign(mask=(("segment", "z", "y", "x"), mask)).assign_coords(segment=[name])
+
+
+def mesh(ax: Axes) -> QuadMesh:
+    (found,) = [item for item in ax.collections if isinstance(item, QuadMesh)]
+    return found
+
+
+def lines(ax: Axes) -> set[frozenset[tuple[float, float]]]:
+    found = [item for item in ax.collections if isinstance(item, LineCollection)]
+    return {
+        frozenset(tuple(round(float(v), 4) for v in point) for point in segment)
+        for item in found
+        for segment in item.get_segments()
+    }
+
+
+def renders(figure: Any) -> np.ndarray:
+    """The picture, (rows, columns, 3)."""
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3]
+
+
+def test_three_planes_in_equal_millimetres(tmp_path: Path) -> None:
+    drawn = series(tmp_path).patient.figure()
+    assert len(drawn.axes) == 3
+    for ax in drawn.axes:
+        assert ax.get_aspect() == 1.0
+    axial, coronal, sagittal = drawn.axes
+    assert (axial.get_xlabel(), axial.get_ylabel()) == ("x / mm", "y / mm")
+    assert (coronal.get_xlabel(), coronal.get_ylabel()) == ("x / mm", "z / mm")
+    assert (sagittal.get_xlabel(), sagittal.get_ylabel()) == ("y / mm", "z / mm")
+    assert axial.get_xlim() == pytest.approx((-10.4, -4.0))
+    # Rows run down in the stored plane, head is up in the others.
+    assert axial.get_ylim() == pytest.approx((22.75, 19.75))
+    assert coronal.get_ylim() == pytest.approx((29, 41))
+
+
+def test_pixels_are_where_their_coordinates_say(tmp_path: Path) -> None:
+    ds = series(tmp_path)
+    drawn = ds.patient.figure(at={"z": 34, "y": 21, "x": -8.4})
+    axial = mesh(drawn.axes[0])
+    assert np.asarray(axial.get_array()).reshape(6, 8).tolist() == ds["image"].sel(z=34).values.tolist()
+    corners = np.asarray(axial.get_coordinates())
+    centres = (corners[:-1, :-1] + corners[1:, 1:]) / 2
+    assert centres[..., 0] == pytest.approx(np.broadcast_to(ds["x"].values, (6, 8)), abs=1e-9)
+    assert centres[..., 1] == pytest.approx(np.broadcast_to(ds["y"].values[:, None], (6, 8)), abs=1e-9)
+    assert drawn.axes[0].get_title() == "z = 34.0 mm"
+
+
+def test_outline_runs_exactly_along_the_edges_of_the_voxels(tmp_path: Path) -> None:
+    ds = with_mask(series(tmp_path), [(2, 1, 3), (2, 1, 4)])
+    axial, coronal, _ = ds.patient.figure().axes
+    left, middle, right = (round(-10.4 + 0.8 * i, 4) for i in (3, 4, 5))
+    top, bottom = 20.25, 20.75
+    assert lines(axial) == {
+        frozenset(pair)
+        for pair in (
+            ((left, top), (middle, top)),
+            ((middle, top), (right, top)),
+            ((left, bottom), (middle, bottom)),
+            ((middle, bottom), (right, bottom)),
+            ((left, top), (left, bottom)),
+            ((right, top), (right, bottom)),
+        )
+    }
+    assert {point[1] for pair in lines(coronal) for point in pair} == {33.0, 35.0}
+
+
+def test_point_shown_is_the_middle_of_the_largest_segment(tmp_path: Path) -> None:
+    ds = with_mask(series(tmp_path), [(4, 1, 6), (4, 2, 6), (4, 2, 5)])
+    assert ds.patient.figure().axes[0].get_title() == "z = 38.0 mm"
+
+
+def test_missing_slices_are_not_drawn_as_if_present(tmp_path: Path) -> None:
+    ds = with_mask(series(tmp_path, (0, 2, 4, 10, 12)), [(2, 2, 2), (3, 2, 2)])
+    _, coronal, sagittal = ds.patient.figure().axes
+    for ax in (coronal, sagittal):
+        corners = np.asarray(mesh(ax).get_coordinates())[:, 0, 1]
+        assert corners == pytest.approx([29, 31, 33, 35, 39, 41, 43])
+        shown = np.ma.getmaskarray(mesh(ax).get_array()).reshape(6, -1)
+        assert shown.all(axis=1).tolist() == [False, False, False, True, False, False]
+        assert ax.patch.get_hatch()
+    # The segment ends at the opening and begins again behind it.
+    heights = {point[1] for pair in lines(coronal) for point in pair}
+    assert heights == {33, 35, 39, 41}
+
+
+def test_unevenly_spaced_slices_are_no_wider_than_usual(tmp_path: Path) -> None:
+    ds = series(tmp_path, (0, 2, 4, 7.3, 9.3))
+    assert ds.attrs["geometry"] == "variable"
+    corners = np.asarray(mesh(ds.patient.figure().axes[1]).get_coordinates())[:, 0, 1]
+    assert corners == pytest.approx([29, 31, 33, 35, 36.3, 38.3, 40.3])
+
+
+def test_tilted_slices_are_drawn_where_they_are(tmp_path: Path) -> None:
+    ds = series(tmp_path, lean=(0, 0.25, 0))
+    _, coronal, sagittal = ds.patient.figure().axes
+    corners = np.asarray(mesh(sagittal).get_coordinates())
+    centres = (corners[:-1, :-1] + corners[1:, :-1] + corners[:-1, 1:] + corners[1:, 1:]) / 4
+    expected = ds["position"].values[:, 1:2] + 0.5 * np.arange(6)
+    assert centres[..., 0] == pytest.approx(expected)
+    assert centres[..., 1] == pytest.approx(np.broadcast_to(ds["z"].values[:, None], (6, 6)))
+    assert np.ptp(np.asarray(mesh(coronal).get_coordinates())[:, 0, 0]) == pytest.approx(0)
+
+
+def test_frames_that_are_absent_show_the_ground(tmp_path: Path) -> None:
+    for i, level in enumerate((0.0, 1000.0)):
+        factories.stack(tmp_path / str(i), first=1 + 10 * i, DiffusionBValue=level)
+    (tmp_path / "1" / "0002.dcm").unlink()
+    ds = xr.open_dataset(tmp_path, engine="dicom")
+    coronal = mesh(ds.patient.figure(at={"b_value": 1000}).axes[1])
+    missing = np.ma.getmaskarray(coronal.get_array()).reshape(6, -1).all(axis=1)
+    assert missing.tolist() == [False, False, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"depths": (0,)},
+        {"ImagePositionPatient": None},
+        {"ImagePositionPatient": None, "PixelSpacing": None},
+        {"orientation": factories.turned(20, 10, 5)},
+        {"orientation": factories.CORONAL},
+        {"orientation": factories.SAGITTAL},
+        {"lean": (0, 0.25, 0)},
+        {"depths": (0, 2, 8)},
+        {"Modality": "PT", "Units": "BQML", "per_slice": {"RescaleSlope": [1, 1.5, 2, 2.5, 3, 3.5]}},
+        {"Modality": "MR", "WindowCenter": [500, 40], "WindowWidth": [100, 5]},
+        {"frames": np.zeros((6, 8), "<i2")},
+        {"frames": np.zeros((1, 1), "<i2")},
+    ],
+)
+def test_every_kind_of_series_renders(options: dict[str, Any], tmp_path: Path) -> None:
+    ds = series(tmp_path, **options)
+    flat = ds.sizes["z"] == 1 or ds.attrs["geometry"] == "unplaced"
+    drawn = ds.patient.figure()
+    assert len(drawn.axes) == (1 if flat else 3)
+    assert len(np.unique(renders(drawn))) > 10
+    assert drawn._repr_png_()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_colour_is_shown_in_its_colours(dtype: Any, tmp_path: Path) -> None:
+    picture = np.zeros((1, 6, 8, 3), dtype)
+    picture[..., 0] = np.iinfo(dtype).max
+    factories.image(tmp_path / "a", frames=picture, Modality="SC")
+    shown = renders(xr.open_dataset(tmp_path, engine="dicom").patient.figure())
+    assert (shown.reshape(-1, 3) == [255, 0, 0]).all(axis=1).mean() > 0.2
+
+
+def test_ct_window_is_soft_tissue_and_can_be_chosen(tmp_path: Path) -> None:
+    ds = series(tmp_path)
+    assert mesh(ds.patient.figure().axes[0]).get_clim() == (-160, 240)
+    assert mesh(ds.patient.figure(window=(300, 1500)).axes[0]).get_clim() == (-450, 1050)
+
+
+def test_wrong_names_are_refused(tmp_path: Path) -> None:
+    ds = with_mask(series(tmp_path), [(1, 1, 1)])
+    with pytest.raises(UsageError, match="no dimension t"):
+        ds.patient.figure(at={"t": 1})
+    with pytest.raises(UsageError, match="there are: tumour"):
+        ds.patient.figure(segments=["liver"])
+
+
+def test_figures_are_not_kept_by_pyplot(tmp_path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    series(tmp_path).patient.figure()
+    assert plt.get_fignums() == []

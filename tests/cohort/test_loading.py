@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import workbench as wb
+from workbench.errors import AmbiguousSeries, SeriesNotFound
+from workbench.synthetic import write_federation
+
+
+@pytest.fixture(scope="module")
+def truth(federation: Path) -> dict:
+    return write_federation(federation)
+
+
+def test_every_planted_lesion_comes_back_voxel_for_voxel(cohort: wb.Cohort, truth: dict) -> None:
+    for lesion in truth["lesions"]:
+        series = cohort.series.set_index("SeriesInstanceUID").loc[lesion["series_uid"]]
+        loaded = cohort.load(lesion["series_uid"], masks=True, part=1 if series["n_parts"] > 1 else None)
+        mask = loaded["mask"].any("segment").values
+        assert int(mask.sum()) == lesion["n_voxels"]
+        slices, rows, columns = np.nonzero(mask)
+        places = (
+            loaded["position"].values[slices]
+            + np.outer(rows, _axis(loaded, "y"))
+            + np.outer(columns, _axis(loaded, "x"))
+        )
+        np.testing.assert_allclose(places.mean(axis=0), lesion["centroid_mm"], atol=0.01)
+
+
+def _axis(loaded, name: str) -> np.ndarray:
+    """One step along an in-plane axis, LPS mm; for the gap series from a regular one it is read off the affine."""
+    if "affine" in loaded.coords:
+        return loaded["affine"].sel(voxel=name).values[:3]
+    step = loaded.attrs["pixel_spacing_mm"][0 if name == "y" else 1]
+    return np.eye(3)[1 if name == "y" else 0] * step
+
+
+def test_a_split_series_asks_for_its_part(cohort: wb.Cohort) -> None:
+    uid = cohort.series.query("n_parts > 1")["SeriesInstanceUID"].iloc[0]
+    with pytest.raises(AmbiguousSeries, match="part"):
+        cohort.load(uid)
+    main, localiser = cohort.load(uid, part=1), cohort.load(uid, part=2)
+    assert main.sizes["z"] > localiser.sizes["z"] == 1
+    assert main.attrs["n_parts"] == 2
+
+
+def test_a_series_that_is_not_there_or_not_an_image(cohort: wb.Cohort) -> None:
+    with pytest.raises(SeriesNotFound):
+        cohort.load("1.2.3")
+    label = cohort.series.query("kind != 'image'")["SeriesInstanceUID"].iloc[0]
+    with pytest.raises(SeriesNotFound, match="not an image"):
+        cohort.load(label)
+
+
+def test_a_series_outside_the_selection_is_not_loaded(cohort: wb.Cohort) -> None:
+    uid = cohort.series.query("Modality == 'MR'")["SeriesInstanceUID"].iloc[0]
+    with pytest.raises(SeriesNotFound):
+        cohort.where("modality = 'CT'").load(uid)
+
+
+def test_a_loaded_series_says_whose_it_is(cohort: wb.Cohort) -> None:
+    row = cohort.series.query("kind == 'image' and n_parts == 1").iloc[0]
+    loaded = cohort.load(row["SeriesInstanceUID"])
+    assert (loaded.attrs["node"], loaded.attrs["patient_id"]) == (row["node"], row["patient_id"])
+
+
+def test_the_tree_has_every_part_of_every_image_series(cohort: wb.Cohort) -> None:
+    tree = cohort.to_datatree()
+    assert len(tree.leaves) == int(cohort.series.query("kind == 'image'")["n_parts"].sum())
+    assert tree.attrs["not_loaded"] == []
+    assert set(tree.children) == {"aurora", "boreal", "cedro"}
+
+
+def test_missing_slices_keep_true_positions(cohort: wb.Cohort) -> None:
+    uid = cohort.series.query("geometry == 'gaps'")["SeriesInstanceUID"].iloc[0]
+    loaded = cohort.load(uid)
+    assert "affine" not in loaded.coords
+    steps = np.diff(loaded["z"].values)
+    assert sorted(set(np.round(steps / steps.min()).astype(int))) == [1, 2]
+
+
+def test_a_tilted_gantry_keeps_its_shear_in_the_affine(cohort: wb.Cohort) -> None:
+    uid = cohort.series.query("geometry == 'sheared'")["SeriesInstanceUID"].iloc[0]
+    loaded = cohort.load(uid)
+    assert loaded.attrs["shear_deg"] == pytest.approx(15, abs=0.01)
+    assert "gantry-tilt" in loaded.attrs["findings"]

@@ -1,0 +1,69 @@
+"""Fixtures shared by all tests: a cache of their own, and the real data where it is present."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from workbench.cohort import Cohort
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def required() -> set[str]:
+    """What may not be skipped in this run."""
+    return {item.strip() for item in os.environ.get("WORKBENCH_REQUIRE", "").split(",") if item.strip()}
+
+
+def absent(what: str, need: str) -> None:
+    """Skip for want of *need*, or fail where it is required."""
+    if need in required():
+        pytest.fail(f"{what} is required (WORKBENCH_REQUIRE={need}) but absent")
+    pytest.skip(f"{what} is absent")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data, at ``../shared/data`` or where WORKBENCH_DATA points."""
+    folder = Path(os.environ.get("WORKBENCH_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        absent("real data (WORKBENCH_DATA)", "data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reference_dir() -> Path:
+    """The folder of reference tables and miniature extracts, beside the real data."""
+    folder = Path(os.environ.get("WORKBENCH_DATA", ROOT.parent / "shared" / "data")).parent / "reference"
+    if not folder.is_dir():
+        absent("reference folder (beside WORKBENCH_DATA)", "data")
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or fills the user's own cache."""
+    os.environ["WORKBENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["WORKBENCH_PROGRESS"] = "off"
+
+
+@pytest.fixture(scope="session")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default synthetic federation, written once."""
+    from workbench.synthetic import write_federation
+
+    out = tmp_path_factory.mktemp("make believe") / "federation"
+    write_federation(out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def cohort(federation: Path) -> Cohort:
+    """The default synthetic federation, opened."""
+    from workbench.cohort import open_cohort
+
+    return open_cohort(str(federation / "extracts" / "*"), link_roots=[federation / "datalake"])

@@ -1,0 +1,200 @@
+"""Stored numbers become quantities: exact integers where one whole map holds, else float32, never float64."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests import factories
+from workbench.dicom.scan import scan
+from workbench.dicom.values import apply_map, stored_dtype, value_map
+from workbench.errors import DicomError, UsageError
+
+
+def rows(folder: Path, *, n: int = 2, per_slice: dict[str, Any] | None = None, **tags: Any) -> pa.Table:
+    factories.stack(folder, range(n), per_slice=per_slice, **tags)
+    return scan(folder).instances
+
+
+def codes(quantity: Any) -> list[str]:
+    return [finding.code for finding in quantity.findings]
+
+
+@pytest.mark.parametrize(
+    ("tags", "dtype", "checked"),
+    [
+        ({}, "int16", False),
+        ({"PixelRepresentation": 0}, "uint16", False),
+        ({"BitsStored": 12, "HighBit": 11, "PixelRepresentation": 0}, "int16", False),
+        ({"RescaleIntercept": -1024}, "int16", True),
+        ({"BitsStored": 12, "HighBit": 11, "RescaleIntercept": -1024}, "int16", False),
+        ({"RescaleSlope": 2}, "int32", False),
+        ({"BitsStored": 12, "HighBit": 11, "RescaleSlope": 3}, "int16", False),
+        ({"RescaleSlope": 0.5}, "float32", False),
+        ({"RescaleIntercept": 0.25}, "float32", False),
+        ({"RescaleSlope": 1e30}, "float32", False),
+        # Bit numbers that contradict each other declare nothing: all bits count.
+        ({"BitsStored": 8, "HighBit": 3, "PixelRepresentation": 0}, "uint16", False),
+        ({"BitsStored": 12, "HighBit": 40}, "int16", False),
+    ],
+)
+def test_dtype_is_the_smallest_that_holds_the_declared_range(
+    tags: dict[str, Any], dtype: str, checked: bool, tmp_path: Path
+) -> None:
+    quantity = value_map(rows(tmp_path, **tags))
+    assert (quantity.dtype.name, quantity.checked) == (dtype, checked)
+
+
+def test_slopes_that_differ_by_slice_make_float32(tmp_path: Path) -> None:
+    quantity = value_map(rows(tmp_path, per_slice={"RescaleSlope": [1, 1.5]}))
+    assert (quantity.dtype.name, quantity.slope.tolist(), quantity.constant) == ("float32", [1, 1.5], False)
+
+
+def test_signs_that_differ_by_slice_are_both_held(tmp_path: Path) -> None:
+    quantity = value_map(rows(tmp_path, per_slice={"PixelRepresentation": [0, 1]}))
+    assert quantity.dtype.name == "int32"
+
+
+def test_stored_numbers_are_left_alone(tmp_path: Path) -> None:
+    quantity = value_map(rows(tmp_path, RescaleSlope=0.5), stored=True)
+    assert (quantity.dtype.name, quantity.identity, quantity.units) == ("int16", True, "1")
+
+
+@pytest.mark.parametrize("bits", [1, 8, 12, 16, 24, 32, 33, 64, 65535])
+def test_any_number_of_bits_has_a_dtype(bits: int) -> None:
+    assert stored_dtype(bits, signed=False).itemsize in (1, 2, 4, 8)
+
+
+@pytest.mark.parametrize("bits", [0, 24, 64, 65535])
+def test_impossible_bits_never_stop_a_table(bits: int, tmp_path: Path) -> None:
+    factories.image(tmp_path / "a", BitsAllocated=bits, BitsStored=bits, HighBit=65535)
+    table = scan(tmp_path).table
+    value_map(table)
+    value_map(table, stored=True)
+
+
+@pytest.mark.parametrize(
+    ("tags", "units", "kind"),
+    [
+        ({}, "[hnsf'U]", "hounsfield"),
+        ({"RescaleType": "HU"}, "[hnsf'U]", "hounsfield"),
+        ({"RescaleType": "MGML"}, "mg/mL", "signal"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "1", "signal"),
+        ({"Modality": "MR", "RescaleSlope": None}, "1", "signal"),
+        ({"Modality": "PT", "Units": "BQML"}, "Bq/mL", "activity"),
+        ({"Modality": "PT", "Units": "GML"}, "g/mL", "suv"),
+        ({"Modality": "PT", "Units": "GML", "SUVType": "LBM"}, "g/mL", "suv-lbm"),
+        ({"Modality": "PT", "Units": "CNTS"}, "{counts}", "counts"),
+        ({"Modality": "MG", "RescaleSlope": None, "RescaleIntercept": None}, "1", "signal"),
+    ],
+)
+def test_units_table(tags: dict[str, Any], units: str, kind: str, tmp_path: Path) -> None:
+    quantity = value_map(rows(tmp_path, **tags))
+    assert (quantity.units, quantity.value_kind, codes(quantity)) == (units, kind, [])
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"Modality": "PT"},
+        {"Modality": "PT", "Units": "XYZ"},
+        {"Modality": "NM"},
+        # A CT without its map holds numbers of the detector's choosing.
+        {"RescaleSlope": None, "RescaleIntercept": None},
+        {"Modality": "PT", "Units": "BQML", "RescaleSlope": None},
+    ],
+)
+def test_unknown_unit_is_empty_with_a_finding(tags: dict[str, Any], tmp_path: Path) -> None:
+    quantity = value_map(rows(tmp_path, **tags))
+    assert (quantity.units, codes(quantity)) == ("", ["units-unknown"])
+
+
+def test_units_that_differ_within_a_pet_are_unknown(tmp_path: Path) -> None:
+    quantity = value_map(rows(tmp_path, Modality="PT", per_slice={"Units": ["BQML", "GML"]}))
+    assert (quantity.units, codes(quantity)) == ("", ["units-unknown"])
+
+
+def test_map_in_functional_groups_is_not_taken_for_hounsfield(tmp_path: Path) -> None:
+    factories.image(
+        tmp_path / "a", frames=np.zeros((3, 4, 4), "<i2"), SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1",
+        RescaleSlope=None, RescaleIntercept=None,
+    )  # fmt: skip
+    quantity = value_map(scan(tmp_path).instances)
+    assert (quantity.units, quantity.value_kind, codes(quantity)) == ("", "stored", ["units-unknown"])
+
+
+def test_palette_indices_are_no_quantity(tmp_path: Path) -> None:
+    quantity = value_map(rows(tmp_path, PhotometricInterpretation="PALETTE COLOR"))
+    assert quantity.value_kind == "stored"
+
+
+def test_dtype_asked_for_is_taken_and_checked(tmp_path: Path) -> None:
+    table = rows(tmp_path)
+    assert value_map(table, dtype="uint8").checked
+    assert value_map(table, dtype="float32").dtype.name == "float32"
+    assert value_map(table, stored=True, dtype="float32").dtype.name == "float32"
+
+
+def test_whole_dtype_for_values_that_are_not_whole_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not whole"):
+        value_map(rows(tmp_path, RescaleSlope=0.5), dtype="int16")
+
+
+@pytest.mark.parametrize("dtype", ["nonsense", "U5", "datetime64[s]", "complex64"])
+def test_dtype_that_is_no_number_is_refused(dtype: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="dtype cannot be"):
+        value_map(rows(tmp_path), dtype=dtype)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (1, -1024), (-1, 5), (3, 7), (1, 40000)])
+def test_integers_are_computed_exactly(slope: int, intercept: int) -> None:
+    stored = np.arange(-300, 300, dtype=np.int16).reshape(20, 30)
+    out = np.empty((20, 30), np.int32)
+    apply_map(stored, slope, intercept, out, checked=False)
+    assert (out == stored.astype(np.int64) * slope + intercept).all()
+
+
+def test_floats_are_computed_in_double_and_rounded_once() -> None:
+    stored = np.array([[30001, 7]], np.int16)
+    out = np.empty((1, 2), np.float32)
+    apply_map(stored, 0.1, 0.3, out, checked=False)
+    assert (out == (stored.astype(np.float64) * 0.1 + 0.3).astype(np.float32)).all()
+
+
+def test_value_beyond_the_dtype_is_an_error_and_not_wrapped() -> None:
+    stored = np.array([[-32768, 5]], np.int16)
+    with pytest.raises(DicomError, match="from -33792 to -1019 do not fit int16") as caught:
+        apply_map(stored, 1, -1024, np.empty((1, 2), np.int16), checked=True)
+    assert "dtype='int32'" in str(caught.value)
+
+
+def test_empty_frames_are_no_error() -> None:
+    apply_map(np.empty((0, 4), np.int16), 1, -1024, np.empty((0, 4), np.int16), checked=True)
+
+
+@pytest.mark.parametrize("stored_type", ["uint16", "int16", "uint8", "int8"])
+@pytest.mark.parametrize("out_type", ["int16", "uint16", "int32", "uint8", "int8"])
+@pytest.mark.parametrize("offset", [-1024, -1, 0, 7, 1000])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_whole_offset_is_exact_between_all_integer_types_or_refused(
+    stored_type: str, out_type: str, offset: int, in_place: bool
+) -> None:
+    limits = np.iinfo(stored_type)
+    stored = np.linspace(limits.min, limits.max, 60).astype(stored_type).reshape(6, 10)
+    expected = stored.astype(np.int64) + offset
+    fits = np.iinfo(out_type).min <= expected.min() and expected.max() <= np.iinfo(out_type).max
+    out = np.empty(stored.shape, out_type)
+    given = stored
+    if in_place and np.dtype(stored_type).itemsize == out.dtype.itemsize:
+        given = out.view(stored_type)
+        given[...] = stored
+    if not fits:
+        with pytest.raises(DicomError):
+            apply_map(given, 1.0, float(offset), out, checked=True)
+        return
+    apply_map(given, 1.0, float(offset), out, checked=True)
+    np.testing.assert_array_equal(out, expected)

@@ -1,0 +1,143 @@
+"""Who may import whom, proven from the syntax tree: ARCHITECTURE's floors."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
+#: Room -> rooms it may import, besides floor 0 and itself.
+ROOMS: dict[str, set[str]] = {
+    "dicom": set(),
+    "labels": {"dicom"},
+    "trust": {"dicom"},
+    "arrays": {"dicom", "labels"},
+    "extracts": {"dicom", "trust"},
+    "fetch": {"dicom", "extracts"},
+    "cohort": {"extracts", "arrays", "labels", "dicom"},
+    "measure": {"arrays", "labels", "cohort"},
+    "synthetic": {"dicom", "labels", "extracts"},
+    "widgets": {"cohort", "arrays", "measure"},
+    "reports": {"trust", "cohort"},
+    "federation": {"reports", "trust", "cohort"},
+    "teaching": {"synthetic", "reports", "cohort"},
+}
+ROOMS["cli"] = set(ROOMS)
+FLOOR_0 = {"errors", "findings", "options", "progress", "shipped", "writing"}
+#: Libraries a room must not know.
+UNKNOWN = {"dicom": {"xarray", "pandas", "highdicom"}}
+PLOTTING = {"matplotlib"}
+#: What must not be loaded by the light entrances.
+HEAVY = ["pandas", "xarray", "pydicom", "matplotlib", "papermill"]
+
+
+def _files() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if "_shipped" not in path.parts)
+
+
+def _room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> list[tuple[str, bool]]:
+    """Names imported anywhere in the file, and whether at module level while running (not for type checking)."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    within = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+    }
+    found = []
+    for node in ast.walk(tree):
+        top = id(node) not in within and id(node) not in typing_only
+        if isinstance(node, ast.Import):
+            found += [(alias.name, top) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            found += [(f"{module}.{alias.name}" if module == "workbench" else module, top) for alias in node.names]
+    return found
+
+
+def test_every_room_of_the_package_is_on_the_map() -> None:
+    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and not path.name.startswith("_")}
+    assert rooms <= set(ROOMS)
+    modules = {path.stem for path in PACKAGE.glob("*.py")}
+    assert modules <= FLOOR_0 | {"__init__", "__main__"}
+
+
+@pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_lies_below(path: Path) -> None:
+    room = _room(path)
+    if room in ("__init__", "__main__"):
+        return
+    allowed = FLOOR_0 | {room, "__version__"} | ROOMS.get(room, set())
+    for name, _ in _imports(path):
+        parts = name.split(".")
+        if parts[0] == "workbench" and len(parts) > 1:
+            assert parts[1] in allowed, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_libraries_are_where_their_work_is(path: Path) -> None:
+    for name, top in _imports(path):
+        library = name.split(".")[0]
+        assert library not in UNKNOWN.get(_room(path), set()), f"{path.name} imports {library}"
+        assert not (top and library in PLOTTING), f"{path.name} imports {library} at module level"
+
+
+def test_xarray_objects_are_built_in_arrays_alone() -> None:
+    built = {"Dataset", "DataArray", "Variable", "DataTree"}
+    for path in _files():
+        if _room(path) == "arrays":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in built:
+                assert ast.unparse(node.func.value) not in ("xr", "xarray"), f"{path.name}:{node.lineno}"
+
+
+def test_files_stay_small() -> None:
+    long = {str(p.relative_to(PACKAGE)): n for p in _files() if (n := len(p.read_text().splitlines())) > 400}
+    assert not long
+
+
+def _loaded(code: str) -> list[str]:
+    program = f"{code}\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return [name for name in HEAVY if name in json.loads(done.stdout.splitlines()[-1])]
+
+
+def test_import_workbench_loads_nothing_heavy() -> None:
+    assert _loaded("import workbench") == []
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert _loaded("from workbench.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit: pass") == []
+
+
+def test_listing_reports_loads_nothing_heavy() -> None:
+    assert _loaded("from workbench.cli import main\ntry:\n    main(['report', 'list'])\nexcept SystemExit: pass") == []
+
+
+def test_opening_an_indexed_cohort_loads_nothing_heavy(federation: Path) -> None:
+    code = (
+        "from workbench.cli import main\n"
+        f"given = [{str(federation / 'extracts' / '*')!r}, '--link-root', {str(federation / 'datalake')!r}]\n"
+        "try:\n    main(['open', *given])\n"
+        "except SystemExit as end: assert not end.code"
+    )
+    _loaded(code)
+    assert _loaded(code) == []

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import UsageError, WriteError
+from workbench.options import Options
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> Options:
+    for name in ("CACHE", "LINK_ROOTS", "PROGRESS", "WORKERS"):
+        monkeypatch.delenv(f"WORKBENCH_{name}", raising=False)
+    return Options()
+
+
+def test_the_environment_is_read_when_asked(options: Options, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("WORKBENCH_LINK_ROOTS", os.pathsep.join(["/lake", "/second lake"]))
+    monkeypatch.setenv("WORKBENCH_PROGRESS", "lines")
+    monkeypatch.setenv("WORKBENCH_WORKERS", "3")
+    assert options.cache == tmp_path
+    assert options.link_roots == (Path("/lake"), Path("/second lake"))
+    assert options.progress == "lines"
+    assert options.workers == 3
+
+
+def test_what_is_set_in_python_goes_before_the_environment(
+    options: Options, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE", "/elsewhere")
+    options.cache = tmp_path
+    options.link_roots = ["/lake"]
+    options.workers = 2
+    options.progress = "off"
+    assert (options.cache, options.link_roots, options.workers) == (tmp_path, (Path("/lake"),), 2)
+    assert options.progress == "off"
+
+
+@pytest.mark.parametrize(("name", "value"), [("PROGRESS", "loud"), ("WORKERS", "0"), ("WORKERS", "many")])
+def test_a_wrong_environment_variable_is_named(
+    options: Options, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"WORKBENCH_{name}", value)
+    with pytest.raises(UsageError, match=f"WORKBENCH_{name}"):
+        getattr(options, name.lower())
+
+
+def test_wrong_values_are_refused_when_set(options: Options) -> None:
+    with pytest.raises(UsageError):
+        options.progress = "loud"
+    with pytest.raises(UsageError):
+        options.workers = 0
+
+
+def test_the_default_cache_is_the_users_own(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere/cache")
+    assert options.cache == Path("/somewhere/cache/cancer-imaging-workbench")
+
+
+def test_cache_folders_are_made_for_their_owner_alone(options: Options, tmp_path: Path) -> None:
+    options.cache = tmp_path / "cache"
+    folder = options.cache_folder("a", "b")
+    assert folder.is_dir()
+    assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
+
+
+def test_a_cache_that_cannot_be_made_names_the_variable(options: Options, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    options.cache = tmp_path / "file" / "cache"
+    with pytest.raises(WriteError, match="WORKBENCH_CACHE"):
+        options.cache_folder("a")

@@ -1,0 +1,298 @@
+"""One extract and its header table -> the rows of the cohort's tables. Plain Arrow, no pandas."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from workbench.cohort.harmonise import Value, from_headers, harmonise
+from workbench.dicom.scan import Scan
+from workbench.dicom.series import Series, iterate_series
+from workbench.dicom.stack import Plan
+from workbench.extracts.record import Extract, SeriesRef
+from workbench.findings import Finding
+from workbench.progress import task
+
+_TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+SERIES: Final = pa.schema(
+    [
+        ("node", _TEXT), ("dataset_id", _TEXT), ("patient_id", _TEXT), ("StudyInstanceUID", _TEXT),
+        ("SeriesInstanceUID", _TEXT), ("Modality", _TEXT), ("kind", _TEXT), ("SeriesDescription", _TEXT),
+        ("StudyDescription", _TEXT), ("SeriesNumber", _INT), ("BodyPartExamined", _TEXT), ("Manufacturer", _TEXT),
+        ("ManufacturerModelName", _TEXT), ("StudyDate", _TEXT), ("StudyTime", _TEXT), ("declared_timepoint", _TEXT),
+        ("tags", _TEXT), ("n_instances", _INT), ("n_frames", _INT), ("n_parts", _INT), ("Rows", _INT),
+        ("Columns", _INT), ("n_slices", _INT), ("geometry", _TEXT), ("slice_spacing_mm", _FLOAT),
+        ("pixel_spacing_mm", _FLOAT), ("plane", _TEXT), ("bytes", _INT), ("decodable", _BOOL),
+        ("refers_to", pa.list_(_TEXT)), ("path", _TEXT),
+    ]
+)  # fmt: skip
+PARTS: Final = pa.schema(
+    [
+        ("node", _TEXT), ("SeriesInstanceUID", _TEXT), ("part", _INT), ("n_frames", _INT), ("n_slices", _INT),
+        ("Rows", _INT), ("Columns", _INT), ("ImageType", _TEXT), ("extra_dim", _TEXT), ("n_extra", _INT),
+        ("geometry", _TEXT), ("flags", _TEXT), ("plane", _TEXT), ("slice_spacing_mm", _FLOAT),
+        ("row_spacing_mm", _FLOAT), ("column_spacing_mm", _FLOAT), ("max_step_error_mm", _FLOAT),
+        ("shear_deg", _FLOAT), ("obliquity_deg", _FLOAT), ("n_gaps", _INT), ("single_orientation", _BOOL),
+        ("unique_positions", _BOOL), ("uniform_spacing", _BOOL), ("loadable", _BOOL),
+    ]
+)  # fmt: skip
+VALUES: Final = pa.schema([("node", _TEXT), *((name, _INT if name == "row" else _TEXT) for name in Value.__slots__)])
+FINDINGS: Final = pa.schema(
+    [
+        ("node", _TEXT), ("code", _TEXT), ("severity", _TEXT), ("title", _TEXT), ("message", _TEXT),
+        ("patient_id", _TEXT), ("series_uid", _TEXT), ("path", _TEXT), ("count", _INT), ("remedy", _TEXT),
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The rows one extract contributes."""
+
+    series: pa.Table
+    parts: pa.Table
+    values: pa.Table
+    findings: pa.Table
+
+
+class _Where:
+    """Which listed folder a file belongs to."""
+
+    def __init__(self, refs: Iterable[SeriesRef]) -> None:
+        self.flat: dict[str, SeriesRef] = {}
+        self.deep: list[SeriesRef] = []
+        for ref in refs:
+            self.flat[ref.path] = ref
+            if ref.recursive:
+                self.deep.append(ref)
+
+    def of(self, path: str) -> SeriesRef | None:
+        found = self.flat.get(path.rpartition("/")[0] or ".") or self.flat.get(path)
+        if found is None:
+            found = next((r for r in self.deep if r.path == "." or path.startswith(r.path + "/")), None)
+        return found
+
+
+def build_tables(extract: Extract, scan: Scan) -> Tables:
+    """Rows of the cohort's tables for one extract.
+
+    Parameters
+    ----------
+    extract : Extract
+        As its adapter listed it.
+    scan : Scan
+        Header table of the listed places.
+    """
+    where = _Where(extract.series)
+    findings = _once((*extract.findings, *scan.findings))
+    series_rows: list[dict[str, Any]] = []
+    part_rows: list[dict[str, Any]] = []
+    header_values: dict[tuple[str, str, str], Value] = {}
+    mismatched: Counter[str] = Counter()
+    n_series = len(set(scan.instances["SeriesInstanceUID"].to_pylist()))
+    with task(f"{extract.node}: planning", n_series, unit="series") as advance:
+        for series in iterate_series(scan.table, extract.root):
+            first = {name: series.rows[name][0].as_py() for name in _FIRST}
+            ref = where.of(first["path"])
+            header_patient = first["PatientID"] or ""
+            patient = (ref.patient_id if ref else "") or header_patient or _unnamed(first["StudyInstanceUID"])
+            if header_patient and patient != header_patient:
+                mismatched[patient] += 1
+            findings.extend(_identity(series, patient, first["path"]))
+            series_rows.append(_series_row(extract, series, ref, patient, first))
+            part_rows.extend(_part_row(extract, series, number, plan) for number, plan in enumerate(series.plans, 1))
+            findings.extend(replace(finding, patient_id=patient) for finding in series.findings)
+            for value in from_headers(
+                patient, sex=first["PatientSex"] or "", age=first["PatientAge"] or "", file=first["path"]
+            ):
+                # Age at imaging may differ between studies, sex may not: that is a conflict.
+                distinct = value.value or "" if value.variable == "sex" else ""
+                header_values.setdefault((patient, value.variable, distinct), value)
+            advance(1)
+    for patient, count in sorted(mismatched.items()):
+        text = "patient id in the headers is another one"
+        findings.append(Finding("patient-id-mismatch", text, patient_id=patient, count=count))
+    values, clinical_findings = harmonise(extract.clinical)
+    findings.extend(clinical_findings)
+    findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}))
+    findings.extend(_label_sources(series_rows))
+    findings.extend(_ties(series_rows))
+    values.extend(header_values.values())
+    findings.extend(_conflicts(values))
+    values_table = pa.Table.from_pylist([{"node": extract.node, **asdict(value)} for value in values], VALUES)
+    return Tables(
+        pa.Table.from_pylist(series_rows, SERIES),
+        pa.Table.from_pylist(part_rows, PARTS),
+        values_table,
+        findings_table(extract.node, findings),
+    )
+
+
+def _unnamed(study_uid: str | None) -> str:
+    """Pseudonym of a patient whose images name none: one per study, for two studies may be of two people."""
+    return "unnamed-" + hashlib.sha256((study_uid or "").encode()).hexdigest()[:12]
+
+
+def _identity(series: Series, patient: str, path: str) -> list[Finding]:
+    """What is wrong with the patient and study that a series' headers name."""
+    named = {value for value in series.rows["PatientID"].to_pylist() if value}
+    studies = {value for value in series.rows["StudyInstanceUID"].to_pylist() if value}
+    found = []
+    if not named:
+        found.append(Finding("patient-id-missing", "counted as a patient of its own per study"))
+    if len(named) > 1:
+        found.append(Finding("patient-id-mixed", f"{len(named)} patient ids in one series", count=len(named)))
+    if len(studies) > 1:
+        found.append(Finding("study-mixed", f"{len(studies)} studies in one series", count=len(studies)))
+    return [replace(finding, patient_id=patient, series_uid=series.uid, path=path) for finding in found]
+
+
+_FIRST: Final = (
+    "path", "PatientID", "PatientSex", "PatientAge", "StudyInstanceUID", "Modality", "SeriesDescription",
+    "StudyDescription", "SeriesNumber", "BodyPartExamined", "Manufacturer", "ManufacturerModelName", "StudyDate",
+    "StudyTime",
+)  # fmt: skip
+
+
+def _series_row(
+    extract: Extract, series: Series, ref: SeriesRef | None, patient: str, first: dict[str, Any]
+) -> dict[str, Any]:
+    row: dict[str, Any] = {name: first[name] for name in _FIRST if name in SERIES.names}
+    references = {uid for uids in series.rows["referenced_series"].to_pylist() for uid in uids or ()}
+    row |= {
+        "node": extract.node,
+        "dataset_id": extract.dataset_id,
+        "patient_id": patient,
+        "SeriesInstanceUID": series.uid,
+        "kind": series.kind,
+        "declared_timepoint": ref.timepoint if ref else "",
+        "tags": ", ".join(ref.tags) if ref else "",
+        "n_instances": series.rows.num_rows,
+        "n_frames": series.n_frames if series.kind == "image" else 0,
+        "n_parts": len(series.plans),
+        "bytes": int(np.sum(series.rows["size"].to_numpy())),
+        "decodable": series.decodable,
+        "refers_to": sorted(references),
+        "path": first["path"].rpartition("/")[0] or ".",
+    }
+    if series.plans:
+        grid = series.plans[0].grid
+        row |= {
+            "Rows": grid.shape[1],
+            "Columns": grid.shape[2],
+            "n_slices": grid.shape[0],
+            "geometry": grid.kind,
+            "slice_spacing_mm": _finite(grid.slice_spacing),
+            "pixel_spacing_mm": _finite(grid.pixel_spacing[0]),
+            "plane": grid.plane,
+        }
+    return row
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 5) if np.isfinite(value) else None
+
+
+def _part_row(extract: Extract, series: Series, number: int, plan: Plan) -> dict[str, Any]:
+    grid = plan.grid
+    return {
+        "node": extract.node,
+        "SeriesInstanceUID": series.uid,
+        "part": number,
+        "n_frames": plan.n_frames,
+        "n_slices": grid.shape[0],
+        "Rows": grid.shape[1],
+        "Columns": grid.shape[2],
+        "ImageType": plan.rows["ImageType"][0].as_py(),
+        "extra_dim": plan.extra.name if plan.extra else None,
+        "n_extra": len(plan.extra.values) if plan.extra else None,
+        "geometry": grid.kind,
+        "flags": " ".join(grid.flags),
+        "plane": grid.plane,
+        "slice_spacing_mm": _finite(grid.slice_spacing),
+        "row_spacing_mm": _finite(grid.pixel_spacing[0]),
+        "column_spacing_mm": _finite(grid.pixel_spacing[1]),
+        "max_step_error_mm": _finite(grid.max_step_error_mm),
+        "shear_deg": _finite(grid.shear_deg),
+        "obliquity_deg": _finite(grid.obliquity_deg),
+        "n_gaps": grid.n_gaps,
+        "single_orientation": len(series.plans) == 1,
+        "unique_positions": not plan.refused,
+        "uniform_spacing": grid.kind in ("regular", "sheared"),
+        "loadable": not plan.refused and series.decodable and not series.conflicting,
+    }
+
+
+def _conflicts(values: list[Value]) -> list[Finding]:
+    """Variables for which one case has two different values."""
+    given: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for value in values:
+        if value.value is not None and value.rule in ("number", "code"):
+            given[value.variable, value.patient_id, value.timepoint].add(value.value)
+    cases = Counter(variable for (variable, _, _), different in given.items() if len(different) > 1)
+    return [Finding("value-conflict", name, count=count) for name, count in sorted(cases.items())]
+
+
+#: Findings that listing and scanning both make of one path.
+_SEEN_TWICE: Final = frozenset({"link-outside", "link-dangling", "file-unreadable"})
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings without those that two steps made of the same file."""
+    told = {(f.code, f.path, "" if f.code in _SEEN_TWICE and f.path else f.message): f for f in findings}
+    return list(told.values())
+
+
+def _coverage(extract: Extract, imaged: set[str]) -> list[Finding]:
+    """Patients with images only, and with clinical data only."""
+    described = {row.patient_id for row in extract.clinical if row.value.strip()}
+    if not described:
+        return []
+    listed = imaged | {ref.patient_id for ref in extract.series if ref.patient_id}
+    findings = [Finding("clinical-missing", "no clinical value", patient_id=p) for p in sorted(imaged - described)]
+    findings += [Finding("imaging-missing", "no image", patient_id=p) for p in sorted(described - listed)]
+    return findings
+
+
+def _label_sources(rows: list[dict[str, Any]]) -> list[Finding]:
+    here = {row["SeriesInstanceUID"] for row in rows}
+    return [
+        Finding(
+            "label-source-missing", f"{row['Modality']} refers to series that are not in this extract",
+            patient_id=row["patient_id"], series_uid=row["SeriesInstanceUID"], path=row["path"],
+        )
+        for row in rows
+        if row["kind"] in ("segmentation", "structure-set") and row["refers_to"] and not here & set(row["refers_to"])
+    ]  # fmt: skip
+
+
+def _ties(rows: list[dict[str, Any]]) -> list[Finding]:
+    """Patients with two studies on one day."""
+    days: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        if row["StudyDate"]:
+            days[row["patient_id"], row["StudyDate"]].add(row["StudyInstanceUID"])
+    return [
+        Finding("timepoint-tie", f"{len(studies)} studies on one day", patient_id=patient, count=len(studies))
+        for (patient, _), studies in sorted(days.items())
+        if len(studies) > 1
+    ]
+
+
+def findings_table(node: str, findings: Iterable[Finding]) -> pa.Table:
+    """Findings as rows, the node named."""
+    rows = [
+        {
+            "node": finding.node or node, "code": finding.code, "severity": finding.severity, "title": finding.title,
+            "message": finding.message, "patient_id": finding.patient_id, "series_uid": finding.series_uid,
+            "path": finding.path, "count": finding.count, "remedy": finding.remedy,
+        }
+        for finding in findings
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, FINDINGS)

@@ -1,0 +1,236 @@
+"""Several nodes' extracts as one cohort: tables, findings, questions, arrays. Immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.cohort.database import Database
+from workbench.cohort.harmonise import variables
+from workbench.cohort.store import Stored
+from workbench.errors import AmbiguousSeries, SeriesNotFound
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+class Cohort:
+    """Extracts opened together; made by :func:`workbench.open_cohort`.
+
+    Parameters
+    ----------
+    extracts : sequence of Stored
+        The opened extracts.
+    conditions : sequence of str
+        SQL conditions that narrowed it, one after another.
+    """
+
+    def __init__(self, extracts: Sequence[Stored], conditions: Sequence[str] = ()) -> None:
+        self.extracts: tuple[Stored, ...] = tuple(extracts)
+        #: The conditions this cohort was narrowed by.
+        self.conditions: tuple[str, ...] = tuple(conditions)
+        self._database = Database(self.extracts, self.conditions)
+        self._tables: dict[str, pd.DataFrame] = {}
+
+    @property
+    def nodes(self) -> list[str]:
+        """Names of the nodes, in the order opened."""
+        return list(dict.fromkeys(extract.node for extract in self.extracts))
+
+    @property
+    def link_roots(self) -> list[Path]:
+        """Folders outside the extracts that their links may lead to."""
+        return list(dict.fromkeys(root for extract in self.extracts for root in extract.link_roots))
+
+    @property
+    def patients(self) -> pd.DataFrame:
+        """One row per node and patient: what they have of studies, series, modalities, clinical data."""
+        return self._table("select * from patients")
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        """One row per study, with its timepoint within the patient."""
+        return self._table("select * from studies")
+
+    @property
+    def series(self) -> pd.DataFrame:
+        """One row per series: identity, modality, sizes, geometry verdict of its largest part, labels on it."""
+        return self._table("select * from series")
+
+    @property
+    def clinical(self) -> pd.DataFrame:
+        """One row per case (patient and timepoint), one column per harmonised variable."""
+        return self._table("select * from clinical")
+
+    @property
+    def values(self) -> pd.DataFrame:
+        """Every clinical value, long: harmonised, and as it came, with table, file, row and rule."""
+        return self._table('select * from "values"')
+
+    @property
+    def variables(self) -> pd.DataFrame:
+        """The harmonised variables that occur: type, UCUM unit, description."""
+        import pandas as pd
+
+        there = self._database.columns("clinical")
+        rows = [(v.name, v.type, v.unit, v.description) for v in variables().values() if v.name in there]
+        return pd.DataFrame(rows, columns=["variable", "type", "unit", "description"])
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """What is irregular, grouped by kind and node, the serious first; each with an example and a remedy.
+
+        Every single one, with its patient, series and file: ``cohort.sql("select * from findings")``.
+        """
+        return self._table(GROUPED_FINDINGS)
+
+    def _table(self, query: str) -> pd.DataFrame:
+        """Answer of a query, asked once; a copy, so that changing it changes nothing here."""
+        if query not in self._tables:
+            self._tables[query] = self._database.frame(query)
+        return self._tables[query].copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Cohort, (self.extracts, self.conditions)
+
+    def where(self, condition: str) -> Cohort:
+        """Smaller cohort: image series for which an SQL condition holds, and the patients who own them.
+
+        Columns are those of ``series`` and ``clinical``. Segmentations, structure sets and reports that refer to
+        a kept series stay.
+
+        Raises
+        ------
+        QueryError
+            The condition is not understood.
+
+        Examples
+        --------
+        ``cohort.where("modality = 'CT' and age_at_diagnosis >= 50")``
+        """
+        return Cohort(self.extracts, (*self.conditions, condition))
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """Answer of a DuckDB query over the tables patients, studies, series, parts, clinical, "values", findings
+        and instances.
+
+        Raises
+        ------
+        QueryError
+            The query is not understood.
+        """  # noqa: D205
+        return self._database.frame(query)
+
+    def load(
+        self,
+        series_uid: str,
+        *,
+        node: str | None = None,
+        part: int | None = None,
+        masks: bool = False,
+        values: str = "physical",
+        dtype: str | None = None,
+    ) -> xr.Dataset:
+        """Lazy Dataset of one series: ``image`` (z, y, x) in physical values.
+
+        Parameters
+        ----------
+        series_uid : str
+            SeriesInstanceUID of an image series.
+        node : str, optional
+            Needed where the same series stands at several nodes.
+        part : int, optional
+            Needed where a series was split; 1 is the largest part.
+        masks : bool, default False
+            Add ``mask (segment, z, y, x)`` of every segmentation and structure set that refers to the series.
+        values, dtype
+            As in ``xarray.open_dataset(..., engine="dicom")``.
+
+        Raises
+        ------
+        SeriesNotFound, AmbiguousSeries
+        DicomError
+            The series cannot be loaded; says why.
+        """
+        from workbench.cohort.loading import load
+
+        return load(self._owner(series_uid, node), series_uid, part=part, masks=masks, values=values, dtype=dtype,
+                    database=self._database)  # fmt: skip
+
+    def _owner(self, series_uid: str, node: str | None) -> Stored:
+        """The extract that holds a series of this cohort."""
+        rows = self._database.rows("select node, kind from series where SeriesInstanceUID = ?", [series_uid])
+        here = [(name, kind) for name, kind in rows if node is None or name == node]
+        nodes = [name for name, kind in here if kind == "image"]
+        if not nodes:
+            at = f" at {node}" if node is not None else " in this cohort"
+            what = "series is not an image" if here else f"no such series{at}"
+            raise SeriesNotFound(what, series=series_uid, remedy="see cohort.series")
+        if len(nodes) > 1:
+            raise AmbiguousSeries(
+                f"series stands at {', '.join(nodes)}", series=series_uid, remedy="choose one with node=..."
+            )
+        holders = [extract for extract in self.extracts if extract.node == nodes[0]]
+        if len(holders) > 1:
+            from workbench.cohort.loading import holds
+
+            holders = [extract for extract in holders if holds(extract, series_uid)]
+        return holders[0]
+
+    def to_datatree(self) -> xr.DataTree:
+        """Lazy DataTree ``/node/patient/study/series`` of every image series.
+
+        A series that cannot be loaded is left out and named, with the reason, in the attribute ``not_loaded`` of
+        the root.
+        """
+        from workbench.cohort.loading import datatree
+
+        return datatree(self.extracts, self._database)
+
+    def overview(self) -> list[dict[str, Any]]:
+        """Who holds what: one row per node with patients, studies, series and image series by modality."""
+        counted = self._database.rows("""
+            select node, count(distinct StudyInstanceUID), count(*) from series group by node""")
+        modalities = self._database.rows("""
+            select node, coalesce(Modality, '?'), count(*) from series group by all order by node, 2""")
+        patients = dict(self._database.rows("select node, count(*) from patients group by node"))
+        by_node = {row[0]: row for row in counted}
+        rows = []
+        for node in self.nodes:
+            _, studies, series = by_node.get(node, (node, 0, 0))
+            rows.append({
+                "node": node,
+                "layout": ", ".join(e.layout for e in self.extracts if e.node == node),
+                "patients": patients.get(node, 0),
+                "studies": studies,
+                "series": series,
+                "by_modality": {modality: n for name, modality, n in modalities if name == node},
+            })  # fmt: skip
+        return rows
+
+    def grouped_findings(self) -> list[dict[str, Any]]:
+        """Rows of :attr:`findings` as plain dictionaries."""
+        names = ("severity", "code", "node", "count", "what", "where", "remedy")
+        return [dict(zip(names, row, strict=True)) for row in self._database.rows(GROUPED_FINDINGS)]
+
+    def __repr__(self) -> str:
+        from workbench.cohort.summary import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from workbench.cohort.summary import as_html
+
+        return as_html(self)
+
+
+GROUPED_FINDINGS = """
+select any_value(severity) as severity, code, node, sum(count)::bigint as count, any_value(title) as what,
+    coalesce(arg_min(concat_ws(': ', coalesce(nullif(path, ''), 'patient ' || nullif(patient_id, '')),
+        nullif(message, '')), (path, patient_id)), '') as "where",
+    any_value(remedy) as remedy
+from findings group by code, node
+order by case any_value(severity) when 'serious' then 0 when 'attention' then 1 else 2 end, code, node
+"""

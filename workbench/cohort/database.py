@@ -1,0 +1,277 @@
+"""The cohort's tables as DuckDB views over the extracts' Parquet files. No pandas, no server.
+
+A selection is a chain of conditions; each keeps image series, the patients who own them and whatever refers to
+a kept series.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+import duckdb
+
+from workbench.cohort.harmonise import variables
+from workbench.cohort.store import TABLES, Stored
+from workbench.errors import QueryError
+from workbench.findings import CODES
+
+#: Tables a user can ask.
+PUBLIC_TABLES: Final = (
+    "patients", "studies", "series", "parts", "clinical", "values", "findings", "instances",
+)  # fmt: skip
+
+_STUDIES: Final = """
+create view studies as
+select node, patient_id, StudyInstanceUID, any_value(StudyDate) as StudyDate,
+    any_value(StudyDescription) as StudyDescription, count(*) as n_series,
+    string_agg(distinct Modality, ', ' order by Modality) as modalities,
+    coalesce(nullif(any_value(declared_timepoint), ''),
+        dense_rank() over (partition by node, patient_id
+            order by any_value(StudyDate), min(StudyTime), StudyInstanceUID)::varchar) as timepoint
+from series group by node, patient_id, StudyInstanceUID
+order by node, patient_id, StudyDate, StudyInstanceUID
+"""
+_PATIENTS: Final = """
+create view patients as
+with imaged as (
+    select node, patient_id, any_value(dataset_id) as dataset_id,
+        count(distinct StudyInstanceUID) as n_studies, count(*) as n_series,
+        count(*) filter (kind = 'image') as n_images,
+        string_agg(distinct Modality, ', ' order by Modality) filter (kind = 'image') as modalities
+    from series group by node, patient_id),
+described as (
+    select distinct node, patient_id from "values" where "table" <> 'DICOM header' and value is not null)
+select coalesce(i.node, d.node) as node, coalesce(i.patient_id, d.patient_id) as patient_id,
+    coalesce(i.dataset_id, '') as dataset_id,
+    coalesce(i.n_studies, 0) as n_studies, coalesce(i.n_series, 0) as n_series,
+    coalesce(i.n_images, 0) as n_images, coalesce(i.modalities, '') as modalities,
+    i.node is not null as has_imaging, d.node is not null as has_clinical
+from imaged i full join described d on i.node = d.node and i.patient_id = d.patient_id
+order by 1, 2
+"""
+_COHORT_FINDINGS: Final = """
+select string_agg(distinct node, ', ' order by node) as node, 'same-patient-id' as code,
+    'the same patient id stands at ' || count(distinct node) || ' nodes' as message, patient_id, '' as series_uid
+from all_series group by patient_id having count(distinct node) > 1
+union all
+select string_agg(distinct node, ', ' order by node), 'series-duplicated',
+    'the same series stands at ' || count(distinct node) || ' nodes', any_value(patient_id), SeriesInstanceUID
+from all_series group by SeriesInstanceUID having count(distinct node) > 1
+"""
+
+
+class Database:
+    """Views over the tables of several extracts, narrowed by conditions.
+
+    Parameters
+    ----------
+    extracts : sequence of Stored
+        The extracts, their tables on disk.
+    conditions : sequence of str
+        SQL conditions over image series joined with clinical variables, applied one after another.
+    """
+
+    def __init__(self, extracts: Sequence[Stored], conditions: Sequence[str] = ()) -> None:
+        self._lock = threading.Lock()
+        self._narrowed = bool(conditions)
+        self._instances = [extract.table("instances") for extract in extracts]
+        self._connection = duckdb.connect(":memory:")
+        run = self._connection.execute
+        # A hospital's desktop has no network: never look for extensions.
+        run("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
+        readable = ", ".join(_quoted(str(path)) for path in self._instances)
+        # A question reads the cohort's own tables and no other file, and writes none.
+        run(f"set allowed_paths = [{readable}]")
+        try:
+            for name in TABLES:
+                files = ", ".join(_quoted(str(extract.table(name))) for extract in extracts)
+                # Held in memory, so that a cohort stays what it was when the extract changes and is opened anew;
+                # the instances, a row per file, stay on disk.
+                kind = "view" if name == "instances" else "table"
+                run(f'create {kind} "all_{name}" as select * from read_parquet([{files}])')
+            run("set enable_external_access = false; set lock_configuration = true")
+            run("create table kept_series as select node, SeriesInstanceUID from all_series")
+            run("create table kept_patients as select node, patient_id from all_series union "
+                'select node, patient_id from "all_values"')  # fmt: skip
+            self._views()
+        except duckdb.Error as error:
+            # Another process found the extract in another state and put its tables in place of these.
+            if all(extract.table(name).is_file() for extract in extracts for name in TABLES):
+                raise
+            raise _changed() from error
+        for condition in conditions:
+            self._narrow(condition)
+
+    def _views(self) -> None:
+        run = self._connection.execute
+        run("""
+            create view series as
+            with labels as (
+                select node, unnest(refers_to) as uid, SeriesInstanceUID from all_series where kind <> 'image')
+            select s.* exclude (StudyTime, declared_timepoint), s.StudyTime, s.declared_timepoint,
+                coalesce(n.n_labels, 0) as n_labels
+            from all_series s semi join kept_series k using (node, SeriesInstanceUID)
+            left join (select node, uid, count(distinct SeriesInstanceUID) as n_labels from labels group by all) n
+                on n.node = s.node and n.uid = s.SeriesInstanceUID
+            order by s.node, s.patient_id, s.StudyDate, s.SeriesNumber, s.SeriesInstanceUID""")
+        run("create view parts as select p.* from all_parts p semi join kept_series k using (node, SeriesInstanceUID) "
+            "order by node, SeriesInstanceUID, part")  # fmt: skip
+        run("create view instances as select i.* from all_instances i "
+            "semi join kept_series k using (node, SeriesInstanceUID)")  # fmt: skip
+        run('create view "values" as select v.* from all_values v semi join kept_patients k using (node, patient_id) '
+            "order by node, patient_id, timepoint, variable")  # fmt: skip
+        run(_STUDIES)
+        run(_PATIENTS)
+        run(self._clinical_view())
+        run(f"""
+            create view findings as
+            with everywhere as ({_COHORT_FINDINGS}),
+            all_rows as (
+                select node, code, severity, title, message, patient_id, series_uid, path, count, remedy
+                from all_findings
+                union all
+                select e.node, e.code, c.severity, c.title, e.message, e.patient_id, e.series_uid, '', 1, c.remedy
+                from everywhere e join (values {_codes("same-patient-id", "series-duplicated")})
+                    c(code, severity, title, remedy) using (code))
+            select * from all_rows f
+            where {self._relevant()}
+            order by case severity when 'serious' then 0 when 'attention' then 1 else 2 end, code, node, path""")
+
+    def _relevant(self) -> str:
+        """Condition for the findings *f* of this cohort: all, or once narrowed those of what was kept."""
+        if not self._narrowed:
+            return "true"
+        return """
+            exists (select 1 from kept_patients k where list_contains(string_split(f.node, ', '), k.node)
+                and (f.patient_id = '' or k.patient_id = f.patient_id))
+            and (f.series_uid = ''
+                or exists (select 1 from kept_series k where k.SeriesInstanceUID = f.series_uid)
+                or not exists (select 1 from all_series a where a.SeriesInstanceUID = f.series_uid))"""
+
+    def _clinical_view(self) -> str:
+        """One row per case, one column per harmonised variable that occurs anywhere in the cohort."""
+        found = self._connection.execute("select distinct variable from all_values").fetchall()
+        present = {name for (name,) in found}
+        columns = []
+        for variable in variables().values():
+            if variable.name not in present:
+                continue
+            pick = f"arg_min(value, rank) filter (variable = '{variable.name}' and value is not null)"
+            if variable.type == "number":
+                pick = f"try_cast({pick} as double)"
+            columns.append(f'{pick} as "{variable.name}"')
+        picked = "".join(f", {column}" for column in columns)
+        # A table's word goes before the header's; of several rows the first one listed stands.
+        return f"""
+            create view clinical as
+            with ranked as (
+                select *, row_number() over (order by "table" = 'DICOM header', file, row) as rank from "values"),
+            cases as (
+                select distinct node, patient_id, timepoint from ranked where "table" <> 'DICOM header'
+                union
+                select node, patient_id, '' from kept_patients k
+                where not exists (select 1 from ranked r where r.node = k.node and r.patient_id = k.patient_id
+                    and "table" <> 'DICOM header'))
+            select c.node, c.patient_id, c.timepoint{picked}
+            from cases c left join ranked r on r.node = c.node and r.patient_id = c.patient_id
+                and (r.timepoint = c.timepoint or r.timepoint = '')
+            group by c.node, c.patient_id, c.timepoint order by c.node, c.patient_id, c.timepoint"""
+
+    def _narrow(self, condition: str) -> None:
+        if not isinstance(condition, str) or not condition.strip():
+            raise QueryError("the condition is empty or no text", remedy="for example: modality = 'CT'")
+        _only_asks(f"select * from series where ({condition}\n)", condition)
+        try:
+            self._connection.execute(f"""
+                create or replace temp table matched as
+                with asked as (
+                    select node, SeriesInstanceUID, patient_id, kind, ({condition}
+                        ) as condition_holds
+                    from series left join (select * exclude (timepoint) from clinical) using (node, patient_id))
+                select distinct node, SeriesInstanceUID, patient_id from asked
+                where kind = 'image' and condition_holds""")
+        except duckdb.Error as error:
+            raise _query_error(error, condition) from None
+        run = self._connection.execute
+        run("""
+            create or replace temp table next_series as
+            select node, SeriesInstanceUID from matched
+            union
+            select s.node, s.SeriesInstanceUID from series s
+            where s.kind <> 'image' and exists (
+                select 1 from matched m where m.node = s.node and list_contains(s.refers_to, m.SeriesInstanceUID))""")
+        run("create or replace table kept_series as select * from next_series")
+        run("create or replace table kept_patients as select distinct node, patient_id from matched")
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query, as plain tuples."""
+        with self._lock:
+            try:
+                rows: list[tuple[Any, ...]] = self._connection.execute(query, list(parameters)).fetchall()
+            except duckdb.Error as error:
+                raise self._explained(error, query) from None
+        return rows
+
+    def frame(self, query: str) -> Any:
+        """Rows of a query, as a pandas DataFrame."""
+        _only_asks(query, query)
+        with self._lock:
+            try:
+                result = self._connection.execute(query)
+                if result.description is None:
+                    raise QueryError("the text is not a query", remedy="begin it with select")
+                return result.df()
+            except duckdb.Error as error:
+                raise self._explained(error, query) from None
+
+    def _explained(self, error: duckdb.Error, query: str) -> QueryError:
+        if not all(path.is_file() for path in self._instances):
+            return _changed()
+        return _query_error(error, query)
+
+    def columns(self, table: str) -> list[str]:
+        """Column names of one table."""
+        return [row[0] for row in self.rows(f'describe "{table}"')]
+
+
+def _changed() -> QueryError:
+    return QueryError("an extract changed and was opened anew since", remedy="open the cohort again")
+
+
+def _only_asks(query: str, given: str) -> None:
+    """Refuse what is not one question: a statement that would change the cohort's tables, or several."""
+    if not isinstance(query, str):
+        raise QueryError("the query is no text", remedy="begin it with select")
+    try:
+        statements = duckdb.extract_statements(query)
+    except duckdb.Error as error:
+        raise _query_error(error, given) from None
+    kinds = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+    if len(statements) != 1 or statements[0].type not in kinds:
+        raise QueryError(f"{' '.join(given.split())[:200]!r} is not one question", remedy="begin it with select")
+
+
+def _codes(*names: str) -> str:
+    """Rows (code, severity, title, remedy) of the table of findings, as SQL."""
+    rows = ((name, CODES[name].severity, CODES[name].title, CODES[name].remedy) for name in names)
+    return ", ".join(f"({', '.join(_quoted(cell) for cell in row)})" for row in rows)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _query_error(error: duckdb.Error, query: str) -> QueryError:
+    """What is wrong with a query, without any value of the data."""
+    if isinstance(error, duckdb.PermissionException):
+        return QueryError("a question cannot read or write other files", remedy="read them in Python and join there")
+    if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException)):
+        reason = "a value cannot be converted to the type the query asks for"
+    else:
+        reason = str(error).splitlines()[0].partition(": ")[2] or "not understood"
+    return QueryError(
+        f"{' '.join(query.split())[:200]!r} cannot be answered: {reason}",
+        remedy=f"tables: {', '.join(PUBLIC_TABLES)}; columns of a table: describe series",
+    )

@@ -1,0 +1,120 @@
+"""A series of the cohort -> arrays, through the header table kept in the cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
+from workbench.arrays.build import build
+from workbench.arrays.masks import LabelFile, with_masks
+from workbench.arrays.tree import tree
+from workbench.cohort.database import Database
+from workbench.cohort.store import Stored
+from workbench.dicom.series import choose, choose_part, iterate_series
+from workbench.errors import ChangedFile, DicomError, UsageError
+from workbench.progress import task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def _read(extract: Stored, **options: Any) -> pa.Table:
+    try:
+        return pq.read_table(extract.table("instances"), **options)
+    except FileNotFoundError:
+        raise ChangedFile(
+            "the extract changed and was opened anew since", file=extract.node, remedy="open the cohort again"
+        ) from None
+
+
+def _instances(extract: Stored, series_uid: str) -> pa.Table:
+    return _read(extract, filters=[("SeriesInstanceUID", "=", series_uid)])
+
+
+def holds(extract: Stored, series_uid: str) -> bool:
+    """Whether an extract has instances of a series."""
+    return bool(_instances(extract, series_uid).num_rows)
+
+
+def load(
+    extract: Stored,
+    series_uid: str,
+    *,
+    part: int | None,
+    masks: bool,
+    values: str,
+    dtype: str | None,
+    database: Database,
+) -> xr.Dataset:
+    """Lazy Dataset of one series, with its masks where asked for."""
+    if not isinstance(masks, bool):
+        raise UsageError("masks is either True or False", remedy="choose segments on the loaded Dataset")
+    series = choose(_instances(extract, series_uid), extract.root, series=series_uid, where=extract.node)
+    plan = choose_part(series, part)
+    dataset = build(series, plan, extract.root, values=values, dtype=dtype)
+    listed = database.rows(
+        "select patient_id from series where node = ? and SeriesInstanceUID = ?", [extract.node, series_uid]
+    )
+    dataset.attrs |= {"node": extract.node, "patient_id": listed[0][0]}
+    if masks:
+        dataset, findings = with_masks(dataset, plan, label_files(extract, series_uid))
+        if findings:
+            dataset.attrs["findings"] = sorted({*dataset.attrs["findings"], *(f.code for f in findings)})
+            dataset.attrs["mask_findings"] = [
+                f"{f.code}: {f.message}" + (f" [{f.path}]" if f.path else "") for f in findings
+            ]
+    return dataset
+
+
+def label_files(extract: Stored, series_uid: str) -> list[LabelFile]:
+    """Segmentations and structure sets that refer to a series, in order of path."""
+    table = _read(
+        extract,
+        columns=["path", "size", "mtime_ns", "kind", "referenced_series", "SOPInstanceUID"],
+        filters=pc.field("kind").isin(["segmentation", "structure-set"]),
+    )
+    found: dict[str, LabelFile] = {}
+    for row in sorted(table.to_pylist(), key=lambda row: row["path"]):
+        if series_uid in (row["referenced_series"] or ()):
+            place = extract.root.joinpath(*row["path"].split("/"))
+            file = LabelFile(place, row["path"], (row["size"], row["mtime_ns"]))
+            found.setdefault(row["SOPInstanceUID"], file)
+    return list(found.values())
+
+
+def datatree(extracts: Sequence[Stored], database: Database) -> xr.DataTree:
+    """Lazy DataTree ``/node/patient/study/series[/part-N]`` of every image series."""
+    kept = {(node, uid): patient for node, uid, patient in database.rows(
+        "select node, SeriesInstanceUID, patient_id from series where kind = 'image'")}  # fmt: skip
+    groups: dict[str, xr.Dataset] = {}
+    failed: list[str] = []
+    with task("building the tree", len(kept), unit="series") as advance:
+        for extract in extracts:
+            uids = {uid for node, uid in kept if node == extract.node}
+            table = _read(extract)
+            for series in iterate_series(table, extract.root, uids=uids):
+                patient = kept[extract.node, series.uid]
+                study = series.rows["StudyInstanceUID"][0].as_py() or "study-unknown"
+                stem = "/".join(("", *(_segment(name) for name in (extract.node, patient, study, series.uid))))
+                for number, plan in enumerate(series.plans, 1):
+                    name = stem if len(series.plans) == 1 else f"{stem}/part-{number}"
+                    try:
+                        dataset = build(series, plan, extract.root)
+                    except DicomError as error:
+                        failed.append(f"{extract.node} {series.uid}: {error.what}")
+                        continue
+                    dataset.attrs |= {"node": extract.node, "patient_id": patient}
+                    groups[name] = dataset
+                advance(1)
+    return tree(groups, not_loaded=failed)
+
+
+def _segment(name: str) -> str:
+    """A name as one step of a tree path."""
+    return name.replace("/", "_").replace(os.sep, "_") or "unknown"

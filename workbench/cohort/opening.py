@@ -1,0 +1,132 @@
+"""``open_cohort``: paths -> extracts -> tables -> Cohort."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from workbench.cohort.cohort import Cohort
+from workbench.cohort.store import Stored, store
+from workbench.errors import PathNotFound, UsageError
+from workbench.extracts import LINKED_LAYOUTS, detect, open_extract
+from workbench.options import options
+
+T = TypeVar("T")
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+
+def open_cohort(
+    paths: Paths,
+    *,
+    layout: str | None = None,
+    node: str | Mapping[str, str] | None = None,
+    id_column: str | None = None,
+    link_roots: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]] = (),
+    trust: str = "auto",
+) -> Cohort:
+    """Cohort of one or more extracts, each read in the layout it is in.
+
+    Parameters
+    ----------
+    paths : path, glob pattern, or list of these
+        Folders as the nodes handed them over.
+    layout : str, optional
+        Layout of all of them, where detection should not decide.
+    node : str or mapping, optional
+        Name of the node, or names by path; by default each folder's name.
+    id_column : str, optional
+        Patient column of the clinical tables, where it is not obvious.
+    link_roots : list of path, or mapping, optional
+        Folders outside the extracts that links inside them may lead to (a data lake). Where several extracts are
+        opened, a list speaks for those whose layout hands over by links (``dataset-service``), so that no other
+        extract can reach into a neighbour's lake; a mapping names roots by extract path.
+    trust : {"auto", "none"}
+        What must be proven of an extract. Nothing is verified yet: everything opens as "not sealed".
+
+    Raises
+    ------
+    PathNotFound, EmptyExtract, UsageError, UnsafePath, EntryFileError
+        Names the extract and what to do.
+
+    Examples
+    --------
+    ``wb.open_cohort("demo/extracts/*", link_roots=["demo/datalake"])``
+    """
+    if trust not in ("auto", "none"):
+        raise UsageError(f"trust={trust!r} is not available", remedy="extracts open as not sealed: use trust='auto'")
+    folders = expand(paths)
+    if isinstance(node, str) and len(folders) > 1:
+        raise UsageError("one node name for several extracts", remedy="give names by path: node={path: name}")
+    names = _by_folder(node, folders, "node") if isinstance(node, Mapping) else dict.fromkeys(folders, node)
+    roots = _roots(link_roots, folders, layout)
+    opened: list[Stored] = []
+    for folder in folders:
+        extract = open_extract(folder, layout=layout, node=names[folder], id_column=id_column, link_roots=roots[folder])
+        twin = next((other for other in opened if other.node == extract.node), None)
+        if twin is not None and twin.root == extract.root:
+            raise UsageError("the same extract twice", file=str(folder), remedy="name it once")
+        if twin is not None:
+            raise UsageError(
+                f"two extracts would both be node {extract.node!r}",
+                file=str(folder),
+                remedy="give names by path: node={path: name}",
+            )
+        opened.append(store(extract))
+    return Cohort(opened)
+
+
+def _by_folder(given: Mapping[str, T], folders: list[Path], what: str) -> dict[Path, T | None]:
+    """Values of a mapping by extract path, however the path is written.
+
+    Raises
+    ------
+    UsageError
+        A path that is none of the extracts.
+    """
+    places = {os.path.abspath(os.path.expanduser(os.fspath(path))): value for path, value in given.items()}
+    unknown = set(places) - {os.path.abspath(folder) for folder in folders}
+    if unknown:
+        names = ", ".join(sorted(Path(path).name for path in unknown))
+        raise UsageError(f"{what} names what is not opened: {names}", remedy="use the paths of the extracts as keys")
+    return {folder: places.get(os.path.abspath(folder)) for folder in folders}
+
+
+def _roots(
+    given: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]],
+    folders: list[Path],
+    layout: str | None,
+) -> dict[Path, tuple[str | os.PathLike[str], ...]]:
+    """Folders that links of each extract may lead to."""
+    if isinstance(given, Mapping):
+        return {folder: tuple(roots or ()) for folder, roots in _by_folder(given, folders, "link_roots").items()}
+    shared = (*given, *options.link_roots)
+    if len(folders) == 1 or not shared:
+        return dict.fromkeys(folders, shared)
+    return {folder: shared if (layout or detect(folder)) in LINKED_LAYOUTS else () for folder in folders}
+
+
+def expand(paths: Paths) -> list[Path]:
+    """Folders that paths and glob patterns stand for, in order, patterns sorted.
+
+    Raises
+    ------
+    PathNotFound
+        A path or pattern that matches nothing.
+    """
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths or ())
+    if not given or not all(isinstance(item, (str, os.PathLike)) and os.fspath(item) for item in given):
+        raise UsageError("no path given", remedy="name at least one extract")
+    found: list[Path] = []
+    for item in given:
+        text = os.path.expanduser(os.fspath(item))
+        if os.path.lexists(text) or not glob.has_magic(text):
+            matches = [text]
+        else:
+            matches = sorted(match for match in glob.glob(text) if os.path.isdir(match))
+            if not matches:
+                raise PathNotFound("no folder matches", file=str(item), remedy="check the pattern")
+        found.extend(Path(match) for match in matches)
+    return found

@@ -1,0 +1,197 @@
+"""One extract's tables in the user's cache: built once, reused while nothing changed.
+
+The fingerprint covers every listed file's path, size and time of change, the extract's record and the version
+of the package. Opening again costs one pass over the folders and no header read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from workbench import __version__
+from workbench.dicom.listing import FileEntry, Place, list_files
+from workbench.errors import ChangedFile, EmptyExtract
+from workbench.extracts.record import Extract
+from workbench.findings import Finding
+from workbench.options import options
+from workbench.writing import write_text
+
+#: Tables kept per extract, beside the header table.
+TABLES: Final = ("series", "parts", "values", "findings", "instances")
+#: Raised by one whenever a column of a stored table changes its meaning.
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An opened extract with its tables on disk."""
+
+    #: Hospital or repository.
+    node: str
+    #: Dataset identifier of the node, or the folder's name.
+    dataset_id: str
+    #: Layout it was read as.
+    layout: str
+    #: Absolute folder of the extract.
+    root: Path
+    #: ``none``: not sealed.
+    trust: str
+    #: SHA-256 over what was opened: paths, sizes, header digests, tables; the same wherever the extract lies.
+    digest: str
+    #: Files looked at.
+    n_files: int
+    #: Folder of its tables in the cache.
+    folder: Path
+    #: State of the files it was opened in.
+    fingerprint: str
+    #: Folders outside it that its links may lead to.
+    link_roots: tuple[Path, ...]
+    #: Whether the tables were reused from an earlier opening.
+    reused: bool
+
+    def table(self, name: str) -> Path:
+        """Parquet file of one table."""
+        return _table(self.folder, name, self.fingerprint)
+
+
+def _table(folder: Path, name: str, fingerprint: str) -> Path:
+    """Tables carry the state in their name: a cohort never mixes those of two states."""
+    return folder / f"{name}-{fingerprint[:16]}.parquet"
+
+
+def store(extract: Extract) -> Stored:
+    """Tables of an extract, built where they are not known or something changed.
+
+    Raises
+    ------
+    EmptyExtract
+        No readable DICOM object among the listed files.
+    WriteError
+        The cache cannot be written.
+    """
+    places = [Place(ref.path, ref.recursive) for ref in extract.series]
+    entries, listing_findings = list_files(extract.root, places, allowed_roots=extract.allowed_roots)
+    folder = options.cache_folder("extracts", _key(extract))
+    fingerprint = _fingerprint(extract, entries, listing_findings)
+    known = _known(folder, fingerprint)
+    if known is not None:
+        return _stored(extract, known, folder, reused=True)
+    return _stored(extract, _build(extract, places, folder, fingerprint), folder, reused=False)
+
+
+def _key(extract: Extract) -> str:
+    """Name of the cache folder of an extract: where it lies, who handed it over, how it is read."""
+    parts = json.dumps([str(extract.root), extract.node, extract.layout])
+    return hashlib.sha256(parts.encode()).hexdigest()[:24]
+
+
+def _fingerprint(extract: Extract, entries: Iterable[FileEntry], findings: Iterable[Finding]) -> str:
+    state = hashlib.sha256(f"{__version__} {FORMAT}".encode())
+    state.update(repr(extract).encode())
+    state.update(repr(list(findings)).encode())
+    for entry in entries:
+        state.update(f"{entry.path}\0{entry.size}\0{entry.mtime_ns}\n".encode())
+    for name in extract.tables:
+        with suppress(OSError):
+            facts = (extract.root / name).stat()
+            state.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    return state.hexdigest()
+
+
+def _known(folder: Path, fingerprint: str) -> dict[str, Any] | None:
+    """The stored record, where it still holds and every table is there."""
+    try:
+        record: dict[str, Any] = json.loads((folder / "extract.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    if record.get("fingerprint") != fingerprint or set(record.get("sizes", ())) != set(TABLES):
+        return None
+    try:
+        sizes = {name: _table(folder, name, fingerprint).stat().st_size for name in TABLES}
+    except OSError:
+        return None
+    return record if sizes == record["sizes"] else None
+
+
+def _stored(extract: Extract, record: dict[str, Any], folder: Path, *, reused: bool) -> Stored:
+    return Stored(
+        extract.node, extract.dataset_id, extract.layout, extract.root, "none",
+        record["digest"], record["n_files"], folder, record["fingerprint"],
+        extract.allowed_roots[1:], reused,
+    )  # fmt: skip
+
+
+def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str) -> dict[str, Any]:
+    import pyarrow as pa
+
+    from workbench.cohort.build import build_tables
+    from workbench.dicom.index import HeaderIndex, write_parquet
+    from workbench.dicom.scan import scan
+
+    found = scan(
+        extract.root,
+        places=places,
+        allowed_roots=extract.allowed_roots,
+        index=HeaderIndex(folder),
+        label=f"{extract.node}: headers",
+    )
+    if not found.instances.num_rows and not extract.clinical:
+        raise _nothing_readable(extract, found.findings)
+    tables = build_tables(extract, found)
+    nodes = pa.array([extract.node] * found.instances.num_rows, pa.string())
+    instances = found.instances.append_column("node", nodes)
+    kept = {name: _table(folder, name, fingerprint) for name in TABLES}
+    try:
+        for name, place in kept.items():
+            write_parquet(instances if name == "instances" else getattr(tables, name), place)
+        sizes = {name: place.stat().st_size for name, place in kept.items()}
+    except FileNotFoundError:
+        raise ChangedFile(
+            "another process opened the extract in another state meanwhile",
+            file=extract.root.name,
+            remedy="open it again",
+        ) from None
+    # The record is written after them: a table it does not know in its size counts as not there.
+    record = {
+        "sizes": sizes,
+        "fingerprint": fingerprint,
+        "digest": _digest(extract, found.table),
+        "n_files": found.table.num_rows,
+        "node": extract.node,
+        "layout": extract.layout,
+        "version": __version__,
+    }
+    write_text(folder / "extract.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+    for name in TABLES:
+        for old in folder.glob(f"{name}-*.parquet"):
+            if old != kept[name]:
+                old.unlink(missing_ok=True)
+    return record
+
+
+def _nothing_readable(extract: Extract, findings: Iterable[Finding]) -> EmptyExtract:
+    """Why an extract without any readable object is empty, as its findings tell."""
+    told = [finding for finding in (*extract.findings, *findings) if finding.severity != "note"]
+    if not told:
+        return EmptyExtract("no readable DICOM object", file=extract.root.name, remedy="check the path")
+    first = told[0]
+    more = f" and {len(told) - 1} more" if len(told) > 1 else ""
+    text = ": ".join(part for part in (first.code, first.path, first.message) if part)
+    return EmptyExtract(f"no readable DICOM object ({text}{more})", file=extract.root.name, remedy=first.remedy)
+
+
+def _digest(extract: Extract, table: Any) -> str:
+    """Digest of the content that was opened, independent of place and time."""
+    state = hashlib.sha256()
+    for row in table.select(["path", "size", "header_digest", "pixel_length"]).sort_by("path").to_pylist():
+        state.update(json.dumps(row, sort_keys=True).encode())
+    for name in sorted(extract.tables):
+        with suppress(OSError):
+            state.update(f"{name}\0".encode() + hashlib.sha256((extract.root / name).read_bytes()).digest())
+    return state.hexdigest()

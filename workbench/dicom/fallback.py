@@ -1,0 +1,158 @@
+"""Headers the fast walk declines, read by pydicom into the same raw form."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any, BinaryIO, Final, Literal
+
+from workbench.dicom.tags import NOT_IMAGES, PIXEL_DATA, PIXEL_ELEMENTS, TAGS
+from workbench.dicom.walk import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, RawHeader
+
+_PIXEL_VRS: Final = (b"OB", b"OW", b"OF", b"OD", b"UN")
+_REFERENCES: Final = (
+    "ReferencedSeriesSequence",
+    "ReferencedFrameOfReferenceSequence",
+    "CurrentRequestedProcedureEvidenceSequence",
+)
+
+
+def read_with_pydicom(path: str | os.PathLike[str]) -> RawHeader:
+    """Raw values of the wanted tags, as the fast walk gives them.
+
+    Numbers come back as the text or little-endian bytes the walk would have found, so that one decoder serves
+    both.
+
+    Raises
+    ------
+    ValueError
+        pydicom cannot read the header either.
+    """
+    from pydicom.filereader import read_partial
+
+    def at_pixels(tag: object, vr: object, length: object) -> bool:
+        return tag in PIXEL_ELEMENTS
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with open(path, "rb") as file:
+            source: BinaryIO = file
+            try:
+                # All elements, not only the wanted: with specific_tags pydicom parses the private rest as well.
+                dataset = read_partial(source, stop_when=at_pixels, defer_size=4096, force=True)
+                syntax = _syntax(dataset)
+                size = os.fstat(file.fileno()).st_size
+                deflated = syntax == DEFLATED_LE
+                after = size if deflated else file.tell()
+            except Exception as error:
+                raise ValueError(type(error).__name__) from error
+            if not len(dataset):
+                raise ValueError("no element")
+            raw = RawHeader(
+                [None] * len(TAGS), syntax, _media_class(dataset), header_length=min(after, size), utf8=True
+            )
+            for index, tag in enumerate(TAGS):
+                if tag.number in dataset:
+                    try:
+                        raw.values[index] = _as_raw(dataset[tag.number], tag.vr, tag.form)
+                    except Exception:
+                        # One value that cannot be read counts as absent; the rest of the header stands.
+                        raw.values[index] = None
+            sop_class = _uid(dataset, "SOPClassUID")
+            if not deflated and after < size and sop_class not in NOT_IMAGES:
+                _find_pixels(file, after, syntax, raw)
+            elif deflated:
+                raw.pixel_offset, raw.pixel_length = 0, -1
+    return raw
+
+
+def _uid(dataset: Any, keyword: str) -> str:
+    """A UID; empty where absent or not readable."""
+    try:
+        return str(dataset.get(keyword, ""))
+    except Exception:
+        return ""
+
+
+def _media_class(dataset: object) -> str:
+    meta = getattr(dataset, "file_meta", None)
+    return _uid(meta, "MediaStorageSOPClassUID") if meta is not None else ""
+
+
+def _syntax(dataset: object) -> str:
+    meta = getattr(dataset, "file_meta", None)
+    uid = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
+    if uid:
+        return uid
+    implicit, little = dataset.original_encoding  # type: ignore[attr-defined]
+    if implicit:
+        return IMPLICIT_LE
+    return EXPLICIT_LE if little else EXPLICIT_BE
+
+
+def _as_raw(element: object, vr: str, form: str) -> bytes | None:
+    value = element.value  # type: ignore[attr-defined]
+    if form == "present":
+        return b"\1"
+    if value is None or (hasattr(value, "__len__") and len(value) == 0):
+        return b""
+    parts = list(value) if isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue" else [value]
+    if vr == "US":
+        return b"".join(int(part).to_bytes(2, "little") for part in parts)
+    if vr == "FD":
+        import struct
+
+        return struct.pack(f"<{len(parts)}d", *(float(part) for part in parts))
+    texts = [getattr(part, "original_string", None) or str(part) for part in parts]
+    # Already decoded by pydicom, so the row says UTF-8 whatever the file's own character set is.
+    return b"\\".join(text.encode("utf-8") for text in texts)
+
+
+def _find_pixels(file: BinaryIO, after: int, syntax: str, raw: RawHeader) -> None:
+    """Where the pixel data value starts: pydicom stops right before the element."""
+    order: Literal["little", "big"] = "big" if syntax == EXPLICIT_BE else "little"
+    file.seek(after)
+    head = file.read(12)
+    if len(head) < 8:
+        return
+    group = int.from_bytes(head[0:2], order)
+    if group != 0x7FE0:
+        return
+    # What the file does, not what its transfer syntax says.
+    if head[4:6] not in _PIXEL_VRS:
+        length, offset = int.from_bytes(head[4:8], order), after + 8
+    else:
+        length, offset = int.from_bytes(head[8:12], order), after + 12
+    raw.pixel_float = int.from_bytes(head[2:4], order) != PIXEL_DATA & 0xFFFF
+    raw.pixel_offset = offset
+    raw.pixel_length = -1 if length == 0xFFFFFFFF else length
+
+
+def referenced_series(path: str | os.PathLike[str]) -> list[str]:
+    """SeriesInstanceUIDs a segmentation, structure set or report refers to, in order, each once.
+
+    Sources: PS3.3 C.8.20.2 (ReferencedSeriesSequence), C.8.8.5 (RT Referenced Series Sequence), C.17.2 (evidence).
+    """
+    import pydicom
+
+    found: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(path, specific_tags=list(_REFERENCES), stop_before_pixels=True, force=True)
+            _collect(dataset, found, 0)
+        except Exception:
+            # What cannot be read refers to nothing; reading the object itself will say why.
+            return found
+    return list(dict.fromkeys(found))
+
+
+def _collect(dataset: object, found: list[str], depth: int) -> None:
+    if depth > 6:
+        return
+    uid = dataset.get("SeriesInstanceUID")  # type: ignore[attr-defined]
+    if uid and depth:
+        found.append(str(uid))
+    for keyword in (*_REFERENCES, "RTReferencedStudySequence", "RTReferencedSeriesSequence"):
+        for item in dataset.get(keyword) or ():  # type: ignore[attr-defined]
+            _collect(item, found, depth + 1)

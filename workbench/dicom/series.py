@@ -1,0 +1,176 @@
+"""The header table's series: which there are, their parts, their plans and what is irregular about them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.dicom.codecs import CODECS, decodable
+from workbench.dicom.split import drop_duplicates, split
+from workbench.dicom.stack import Plan, make_plan
+from workbench.dicom.values import value_map
+from workbench.errors import AmbiguousSeries, SeriesNotFound, UsageError
+from workbench.findings import Finding
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One series of the header table, planned."""
+
+    #: SeriesInstanceUID.
+    uid: str
+    #: ``image``, or what else it is.
+    kind: str
+    #: Usable rows, each instance once.
+    rows: pa.Table
+    #: A plan per part, the largest first; empty where the series is not an image.
+    plans: tuple[Plan, ...]
+    #: What is irregular, with the series named.
+    findings: tuple[Finding, ...]
+    #: Whether its frames can be decoded here.
+    decodable: bool
+    #: SOPInstanceUIDs that stand for different bytes.
+    conflicting: frozenset[str]
+
+    @property
+    def n_frames(self) -> int:
+        """Frames in its files."""
+        return int(sum(max(1, value or 1) for value in self.rows["NumberOfFrames"].to_pylist()))
+
+
+def usable(table: pa.Table) -> pa.Table:
+    """Rows of a header table that are DICOM objects with an identity and whole."""
+    return table.filter(pc.equal(table["status"], "dicom"))
+
+
+def iterate_series(table: pa.Table, root: str | os.PathLike[str], *, uids: set[str] | None = None) -> Iterator[Series]:
+    """Every series of a header table, planned, in order of first path.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Header table as :func:`workbench.dicom.scan.scan` gives it.
+    root : path
+        Folder its paths are relative to.
+    uids : set of str, optional
+        Only these series.
+    """
+    table = usable(table)
+    encoded = table["SeriesInstanceUID"].combine_chunks().dictionary_encode()
+    names = encoded.dictionary.to_pylist() if table.num_rows else []
+    codes = encoded.indices.to_numpy(zero_copy_only=False) if table.num_rows else np.empty(0, np.int64)
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    for number, uid in enumerate(names):
+        if uids is None or uid in uids:
+            yield _series(uid, table.take(pa.array(order[bounds[number] : bounds[number + 1]])), Path(root))
+
+
+def _series(uid: str, rows: pa.Table, root: Path) -> Series:
+    rows, findings, conflicting = drop_duplicates(rows, root)
+    patient = rows["PatientID"][0].as_py() or ""
+    kinds = rows["kind"].to_pylist()
+    kind = "image" if "image" in kinds else kinds[0]
+    if kind != "image":
+        return Series(uid, kind, rows, (), tuple(findings), True, frozenset(conflicting))
+    images = rows.filter(pc.equal(rows["kind"], "image"))
+    plans = tuple(make_plan(part) for part in split(images))
+    if len(plans) > 1:
+        sizes = ", ".join(str(plan.n_frames) for plan in plans)
+        findings.append(Finding("several-parts", f"{len(plans)} parts of {sizes} images"))
+    for plan in plans:
+        findings.extend(_worth_telling(plan, plans[0]))
+        findings.extend(value_map(plan.rows).findings)
+    used = zip(images["TransferSyntaxUID"].to_pylist(), images["SamplesPerPixel"].to_pylist(), strict=True)
+    kinds_of_pixels = sorted({(syntax, (samples or 1) > 1) for syntax, samples in used if syntax})
+    syntaxes = [syntax for syntax, _ in kinds_of_pixels]
+    unknown = sorted({syntax for syntax, colour in kinds_of_pixels if not decodable(syntax, colour=colour)})
+    if unknown:
+        findings.append(Finding("syntax-not-decodable", f"{', '.join(unknown)}, {images.num_rows} files"))
+    lossy = "01" in images["LossyImageCompression"].to_pylist() or any(
+        syntax in CODECS and CODECS[syntax].lossy for syntax in syntaxes
+    )
+    if lossy:
+        findings.append(Finding("lossy-compression", f"{images.num_rows} files"))
+    named = tuple(replace(finding, series_uid=uid, patient_id=finding.patient_id or patient) for finding in findings)
+    return Series(uid, kind, rows, plans, named, not unknown, frozenset(conflicting))
+
+
+def _worth_telling(plan: Plan, main: Plan) -> list[Finding]:
+    """A plan's findings; that a lone localiser beside a stack is a single image is no news."""
+    return [finding for finding in plan.findings if plan is main or finding.code != "single-slice"]
+
+
+def choose(table: pa.Table, root: str | os.PathLike[str], *, series: str | None, where: str) -> Series:
+    """The one image series asked for.
+
+    Parameters
+    ----------
+    series : str or None
+        SeriesInstanceUID; may be left out where there is only one image series.
+    where : str
+        What to call the place in messages.
+
+    Raises
+    ------
+    SeriesNotFound, AmbiguousSeries
+    """
+    images = usable(table)
+    images = images.filter(pc.equal(images["kind"], "image"))
+    uids = pc.unique(images["SeriesInstanceUID"]).to_pylist()
+    if series is None:
+        if not uids:
+            raise SeriesNotFound("no image series found", file=where, remedy="check the path")
+        if len(uids) > 1:
+            listed = "; ".join(_label(images, uid) for uid in uids[:5]) + (" ..." if len(uids) > 5 else "")
+            raise AmbiguousSeries(
+                f"{len(uids)} series: {listed}", file=where, remedy="choose one with series=..., or open a tree"
+            )
+        series = uids[0]
+    elif series not in uids:
+        raise SeriesNotFound("no such image series", file=where, series=series, remedy="see the series listed there")
+    return next(iterate_series(images, root, uids={series}))
+
+
+def _label(images: pa.Table, uid: str) -> str:
+    rows = images.filter(pc.equal(images["SeriesInstanceUID"], uid))
+    return f"{uid} {rows['Modality'][0].as_py() or '?'} {rows.num_rows}"
+
+
+def choose_part(series: Series, part: int | None) -> Plan:
+    """Plan of part number *part* (1 is the largest); the only one may be left out.
+
+    Raises
+    ------
+    AmbiguousSeries, SeriesNotFound
+    """
+    n = len(series.plans)
+    if part is None:
+        if n > 1:
+            sizes = "; ".join(f"{i} with {_describe(plan)}" for i, plan in enumerate(series.plans, 1))
+            raise AmbiguousSeries(
+                f"series has {n} parts that must not be stacked: {sizes}",
+                series=series.uid,
+                remedy="choose one with part=1 ...",
+            )
+        part = 1
+    if isinstance(part, bool) or not isinstance(part, int):
+        raise UsageError("part is not a whole number", series=series.uid, remedy="parts count from 1")
+    if not 1 <= part <= n:
+        raise SeriesNotFound(
+            f"part {part} of a series with {n} part(s)", series=series.uid, remedy="parts count from 1"
+        )
+    return series.plans[part - 1]
+
+
+def _describe(plan: Plan) -> str:
+    image_type: Any = plan.rows["ImageType"][0].as_py() or ""
+    rows, columns = plan.grid.shape[1:]
+    return f"{plan.n_frames} image(s) of {rows}x{columns} {image_type.replace(chr(92), '/')}".strip()

@@ -1,0 +1,167 @@
+"""Findings: what is irregular in the data, as values.
+
+A finding never stops the data from opening. Its code is stable; severity and remedy stand in one table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Severity = Literal["serious", "attention", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What one finding code means."""
+
+    #: ``serious``: numbers may be wrong or something cannot be loaded; ``attention``: look at it; ``note``: good to know.
+    severity: Severity
+    #: One line: what was noticed.
+    title: str
+    #: One line: what to do.
+    remedy: str
+
+
+def _table(text: str) -> dict[str, Code]:
+    rows: dict[str, Code] = {}
+    for line in text.strip().splitlines():
+        code, severity, title, remedy = (cell.strip() for cell in line.split("|"))
+        if code in rows or severity not in ("serious", "attention", "note"):
+            raise ValueError(f"finding table: {line}")
+        rows[code] = Code(severity, title, remedy)  # type: ignore[arg-type]
+    return rows
+
+
+#: Every finding code of the package: severity, title, remedy.
+CODES: Final[dict[str, Code]] = _table(
+    """
+file-unreadable             | serious   | file could not be read                                        | check permissions and the disk, then open again
+file-not-dicom              | attention | file is named like DICOM but is not                           | remove it or ask the node for the right file
+file-truncated              | serious   | file is cut off                                               | ask the node for the file again; the rest of the series is usable
+header-unreadable           | serious   | DICOM header could not be read                                | ask the node for the file again
+identity-missing            | attention | DICOM object without series or instance UID                   | ask the node to export the object again
+link-outside                | serious   | link leaves the allowed roots and was not followed            | name the target with link_roots=... (--link-root) if it belongs to the extract
+folder-too-deep             | attention | folders nested too deeply were not looked into                | open a deeper folder
+link-dangling               | attention | link points to nothing                                        | mount the folder it points to, then open again
+duplicate-instance          | note      | the same instance is stored more than once                    | nothing: one copy is used
+conflicting-instance        | serious   | two different files carry the same SOPInstanceUID             | keep the right one; loading this series is refused until then
+syntax-not-decodable        | serious   | pixels are in a transfer syntax that cannot be decoded here   | leave the series out, or ask the node for another syntax
+lossy-compression           | attention | images were compressed with loss                              | mind it in intensity measurements
+several-parts               | attention | series holds images that must not be stacked                  | load one part with part=...
+slices-missing              | serious   | slices are missing                                            | ask the node; until then no volume measurements
+spacing-uneven              | serious   | slices are unevenly spaced                                    | use per-slice work, or resample
+gantry-tilt                 | attention | slices are sheared (gantry tilt)                              | resample to a straight grid before volume work
+single-slice                | note      | one image only; its thickness is not a spacing                | 2-D work only
+unplaced                    | attention | position or orientation is missing or impossible              | no millimetres through the slices
+same-position               | serious   | images at the same position that no tag separates             | remove one set, or ask the node; loading is refused until then
+ragged-stack                | attention | not every position has every frame of the extra dimension     | mind the NaN frames
+time-order-from-instance-number | attention | frames were put in time order by InstanceNumber alone     | check the order against the protocol
+multi-frame-unplaced        | attention | multi-frame object whose frames this version does not place   | frames are given in stored order
+units-unknown               | attention | the unit of the values is not stated                          | do not compare values between series
+mosaic                      | serious   | Siemens mosaic: one picture of many slices                    | not a volume until split
+layout-forced               | attention | layout was chosen by the caller, and the folder looks like another | check that only what was handed over is counted
+unreleased-series-visible   | attention | series that were not handed over are visible                  | nothing: they are not opened
+series-folder-missing       | serious   | a listed series is not on disk                                | ask the node, or mount the data lake
+listed-twice                | note      | the entry file lists the same folder more than once          | nothing: it is opened once
+datalake-not-mounted        | serious   | link into the data lake points to nothing                     | mount the data lake, or name it with link_roots=...
+patient-id-missing          | serious   | images name no patient                                        | ask the node which patient they belong to
+patient-id-mixed            | serious   | files of one series name different patients                   | do not use the series before the node explains
+study-mixed                 | attention | files of one series name different studies                    | ask the node; the first study is used
+rescale-impossible          | serious   | rescale slope is zero                                         | values are left as stored; ask the node
+patient-id-mismatch         | attention | patient id of header and extract differ                       | the extract's listing is used; ask the node
+clinical-missing            | attention | patient has images but no clinical data                       | mind the missing values
+imaging-missing             | attention | patient has clinical data but no images                       | mind it when counting
+clinical-unreadable         | serious   | clinical table could not be read                              | see the message, mend the table, open again
+clinical-encoding           | note      | clinical table is not UTF-8                                   | check accents; ask for UTF-8
+clinical-dialect            | note      | clinical table does not use comma and dot                     | check that numbers were read as meant
+csv-not-anonymised-suspected| serious   | table name starts with an underscore: copied without de-identification | do not use it before the node confirms
+rows-per-patient-unclear    | attention | several clinical rows for a patient and no timepoint          | name the timepoint column, or the right row
+eform-shape-unknown         | attention | eForm has an unknown shape                                    | its raw content is kept; ask the node
+id-column-guessed           | note      | patient column of the clinical table was inferred             | name it with id_column=... if it is wrong
+variable-unmapped           | note      | clinical variable is not in the vocabulary                    | it stays in cohort.values under its own name
+value-unmapped              | attention | clinical value is not in the vocabulary                       | it stays in cohort.values as it came
+value-implausible           | attention | clinical value outside its plausible range                    | check the unit with the node
+unit-suspected              | serious   | values of a variable look like another unit                   | check the unit with the node before pooling
+value-conflict              | attention | two sources give different values                             | see cohort.values for both
+timepoint-tie               | attention | two studies of a patient on the same day                      | their order is by study time
+same-patient-id             | attention | the same patient id at more than one node                     | counted as different patients
+series-duplicated           | attention | the same series at more than one node                         | counted at each node
+label-source-missing        | attention | segmentation refers to a series that is not here              | ask the node for the images
+label-grid-differs          | serious   | segmentation is on another grid than its images               | it is not drawn
+label-frame-differs         | serious   | segmentation and image have different frames of reference     | it is not drawn
+label-outside               | attention | part of a segmentation lies outside the image                 | ask the node; the part inside is used
+label-off-slice             | attention | contours that lie on no slice of the image                    | they are left out
+label-not-a-mask            | note      | contours that are points or lines                             | they are left out
+label-empty                 | note      | segment without a voxel                                       | nothing
+label-fractional            | note      | fractional segmentation                                       | choose a threshold yourself
+label-unreadable            | serious   | segmentation could not be read                                | ask the node for the object again
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something irregular that was noticed.
+
+    Examples
+    --------
+    >>> f = Finding("slices-missing", "2 of 120 slices missing, at 118.0 and 120.0 mm")
+    >>> f.severity
+    'serious'
+    """
+
+    #: Stable code, a key of :data:`CODES`.
+    code: str
+    #: What was noticed, here; never a personal value.
+    message: str = ""
+    #: Node that handed the data over.
+    node: str = ""
+    #: Pseudonym of the patient, where one patient is concerned.
+    patient_id: str = ""
+    #: Series concerned.
+    series_uid: str = ""
+    #: File or folder, relative to the extract.
+    path: str = ""
+    #: How many objects, rows or values are concerned.
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"unknown finding code {self.code!r}")
+
+    @property
+    def severity(self) -> Severity:
+        """How serious it is."""
+        return CODES[self.code].severity
+
+    @property
+    def title(self) -> str:
+        """What the code means."""
+        return CODES[self.code].title
+
+    @property
+    def remedy(self) -> str:
+        """What to do."""
+        return CODES[self.code].remedy
+
+
+def as_markdown() -> str:
+    """Return the table of all codes as a page of the documentation."""
+    lines = [
+        "# Findings",
+        "",
+        "What is irregular in the data, as values: the data still opens. Made by `python -m workbench.findings`.",
+        "",
+        "Severity: *serious*, numbers may be wrong or something cannot be loaded; *attention*, look at it; *note*, good to",
+        "know.",
+        "",
+        "| code | severity | what was noticed | what to do |",
+        "|---|---|---|---|",
+        *(f"| `{name}` | {code.severity} | {code.title} | {code.remedy} |" for name, code in sorted(CODES.items())),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(as_markdown(), end="")

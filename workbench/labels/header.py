@@ -1,0 +1,107 @@
+"""Small readings from the header of a label object, and where its findings come from."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.findings import Finding
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+Floats = NDArray[np.float64]
+
+# Python's warning filters are one list for all threads; without the lock two readers could restore each
+# other's state and leave warnings switched off.
+_FILTERS = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The label object that findings are about."""
+
+    #: SOPInstanceUID.
+    source_uid: str
+    #: SeriesInstanceUID.
+    series_uid: str
+    #: File, relative to the extract.
+    path: str
+
+    def finding(self, code: str, message: str, *, count: int = 1) -> Finding:
+        """Finding of this object."""
+        return Finding(code, message, series_uid=self.series_uid, path=self.path, count=count)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings of the reading libraries: what matters in the data becomes a finding."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def cut_off(dataset: Dataset) -> bool:
+    """Whether an element has fewer bytes than it declares; to be asked before values are looked at.
+
+    pydicom takes what there is: a structure set cut within its contours would otherwise lose the rest in silence.
+    """
+    stored = (dataset.get_item(tag) for tag in dataset.keys())  # noqa: SIM118
+    return any(
+        isinstance(item.value, bytes) and len(item.value) < getattr(item, "length", 0) < 0xFFFFFFFF for item in stored
+    )
+
+
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Items of a sequence; empty where it is absent."""
+    return list(dataset.get(keyword) or ())
+
+
+def first(dataset: Dataset, keyword: str) -> Dataset | None:
+    """First item of a sequence, or None."""
+    found = dataset.get(keyword)
+    return found[0] if found else None
+
+
+def text(dataset: Dataset | None, keyword: str) -> str:
+    """Value as stripped text; empty where it is absent."""
+    value = None if dataset is None else dataset.get(keyword)
+    return "" if value is None else str(value).strip()
+
+
+def numbers(dataset: Dataset | None, keyword: str) -> Floats:
+    r"""Decimal strings as float64; empty where they are absent.
+
+    A contour has thousands of them, so they are read from the stored bytes, without an object for each.
+
+    Raises
+    ------
+    ValueError
+        Where one of them is not a number.
+    """
+    if dataset is None or keyword not in dataset:
+        return np.empty(0)
+    value: Any = dataset.get_item(keyword).value
+    if isinstance(value, bytes):
+        value = value.strip(b" \x00").split(b"\\") if value.strip(b" \x00") else []
+        return np.array(value, dtype=np.bytes_).astype(np.float64)
+    return np.atleast_1d(np.array([] if value is None else value, dtype=np.float64))
+
+
+def code(dataset: Dataset, keyword: str) -> tuple[str, str]:
+    """``scheme:value`` and meaning of a code sequence; empty where it is absent."""
+    item = first(dataset, keyword)
+    value = next((v for k in ("CodeValue", "LongCodeValue", "URNCodeValue") if (v := text(item, k))), "")
+    return (f"{text(item, 'CodingSchemeDesignator')}:{value}" if value else "", text(item, "CodeMeaning"))
+
+
+def unique(values: Iterable[str]) -> tuple[str, ...]:
+    """Each non-empty value once, in order of appearance."""
+    return tuple(dict.fromkeys(value for value in values if value))

@@ -1,0 +1,129 @@
+"""Validated options, from the environment or set in Python.
+
+========================  ======================================================================
+``WORKBENCH_CACHE``       folder for indices and caches (default: the user's cache folder)
+``WORKBENCH_LINK_ROOTS``  folders that links inside extracts may lead to, separated by ``os.pathsep``
+``WORKBENCH_PROGRESS``    ``auto`` (default), ``bar``, ``lines`` or ``off``
+``WORKBENCH_WORKERS``     processes or threads at most (default: the machine's cores, at most 8)
+========================  ======================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from workbench.errors import UsageError, WriteError
+
+_PROGRESS = ("auto", "bar", "lines", "off")
+
+
+def _default_cache() -> Path:
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "cancer-imaging-workbench"
+
+
+class Options:
+    """The options of this process; every change is checked when it is made.
+
+    Examples
+    --------
+    >>> from workbench.options import options
+    >>> options.progress in ("auto", "bar", "lines", "off")
+    True
+    """
+
+    def __init__(self) -> None:
+        self._set: dict[str, object] = {}
+
+    @property
+    def cache(self) -> Path:
+        """Folder for indices and caches; made on first use by :meth:`cache_folder`."""
+        value = self._set.get("cache") or os.environ.get("WORKBENCH_CACHE")
+        return Path(str(value)).expanduser() if value else _default_cache()
+
+    @cache.setter
+    def cache(self, value: str | os.PathLike[str]) -> None:
+        self._set["cache"] = str(value)
+
+    @property
+    def link_roots(self) -> tuple[Path, ...]:
+        """Folders outside an extract that its links may lead to."""
+        value = self._set.get("link_roots")
+        if value is None:
+            text = os.environ.get("WORKBENCH_LINK_ROOTS", "")
+            return tuple(Path(part) for part in text.split(os.pathsep) if part)
+        return value  # type: ignore[return-value]
+
+    @link_roots.setter
+    def link_roots(self, value: list[str | os.PathLike[str]] | tuple[str | os.PathLike[str], ...]) -> None:
+        self._set["link_roots"] = tuple(Path(item) for item in value)
+
+    @property
+    def progress(self) -> str:
+        """``auto``: a bar on a terminal or in a notebook, plain lines elsewhere."""
+        value = str(self._set.get("progress") or os.environ.get("WORKBENCH_PROGRESS") or "auto")
+        if value not in _PROGRESS:
+            raise UsageError(f"WORKBENCH_PROGRESS is {value!r}", remedy=f"use one of {', '.join(_PROGRESS)}")
+        return value
+
+    @progress.setter
+    def progress(self, value: str) -> None:
+        if value not in _PROGRESS:
+            raise UsageError(f"progress cannot be {value!r}", remedy=f"use one of {', '.join(_PROGRESS)}")
+        self._set["progress"] = value
+
+    @property
+    def workers(self) -> int:
+        """Processes or threads to use at most."""
+        value = self._set.get("workers") or os.environ.get("WORKBENCH_WORKERS")
+        if value is None:
+            return min(8, _cores())
+        try:
+            count = int(str(value))
+        except ValueError:
+            count = 0
+        if count < 1:
+            raise UsageError(f"WORKBENCH_WORKERS is {value!r}", remedy="use a whole number of 1 or more")
+        return count
+
+    @workers.setter
+    def workers(self, value: int) -> None:
+        if value < 1:
+            raise UsageError("workers must be 1 or more")
+        self._set["workers"] = value
+
+    def cache_folder(self, *parts: str) -> Path:
+        """Make and return a folder inside the cache, readable by the user alone.
+
+        Raises
+        ------
+        WriteError
+            Where the folder cannot be made.
+        """
+        folder = self.cache.joinpath(*parts)
+        try:
+            self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise WriteError(
+                f"cache folder cannot be made: {error.strerror}",
+                file=str(folder),
+                remedy="name a folder you may write to with WORKBENCH_CACHE",
+            ) from error
+        return folder
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+options = Options()
