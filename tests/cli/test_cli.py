@@ -117,3 +117,22 @@ def test_an_unknown_report_suggests_the_nearest(tmp_path: Path) -> None:
     done = run("report", "run", "cohort-profil", ".", "--out", str(tmp_path))
     assert done.returncode == 2
     assert "cohort-profile" in done.stderr
+
+
+def test_ctrl_c_that_a_library_turned_into_its_own_error_is_still_an_interruption() -> None:
+    code = (
+        "import os, signal, sys, types, click, workbench.cli as cli\n"
+        "@click.command()\n"
+        "def command():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise RuntimeError('Query interrupted')\n"
+        "sys.modules['stub'] = types.SimpleNamespace(command=command)\n"
+        "cli.VERBS['stub'] = ('stub', '')\n"
+        "cli.main(['stub'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert "interrupted" in done.stderr
+    assert "Traceback" not in done.stderr

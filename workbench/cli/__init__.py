@@ -5,8 +5,11 @@ Verbs are loaded when they are called, so that ``workbench --help`` stays quick.
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from importlib import import_module
+from types import FrameType
 from typing import Final
 
 import click
@@ -54,22 +57,66 @@ def workbench() -> None:
     """Open what several hospitals handed over as one cancer-imaging cohort."""
 
 
+class _Interrupts:
+    """Remembers that Ctrl-C was pressed.
+
+    A library in the middle of its C code may turn the KeyboardInterrupt into an error of its own (DuckDB a RuntimeError,
+    a compiled module that is just being imported an ImportError), so the exception's type does not tell.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+        # Who starts a command in the background with Ctrl-C switched off means it.
+        here = threading.current_thread() is threading.main_thread()
+        self._ours = here and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+    def __enter__(self) -> _Interrupts:
+        if self._ours:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.seen = True
+        signal.default_int_handler(number, frame)
+
+    def __exit__(self, *details: object) -> None:
+        # From here on only the interpreter winds up: what was asked for is done or told.
+        if self._ours:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit codes: 0 fine, 1 failed or refused, 2 misuse, 130 interrupted."""
+    with _Interrupts() as interrupts:
+        try:
+            code = _run(arguments)
+        except BaseException as error:
+            if not interrupts.seen and not isinstance(error, KeyboardInterrupt):
+                raise
+            code = 130
+        if code == 130 or (code != 0 and interrupts.seen):
+            code = 130
+            # CPython dies by the signal at exit when the last text it executed (as dataclasses do) ended in
+            # KeyboardInterrupt, caught or not; one that ends well clears it (pythonrun.c).
+            exec("")
+            click.echo("interrupted; what was finished is kept, the same command goes on from there", err=True)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         workbench.main(args=arguments, standalone_mode=False)
     except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        return done.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was finished is kept, the same command goes on from there", err=True)
-        sys.exit(130)
+        return 2
+    except click.Abort:
+        return 130
     except WorkbenchError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         sys.stderr.close()
-        sys.exit(0)
+    return 0
