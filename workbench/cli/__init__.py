@@ -60,8 +60,8 @@ def workbench() -> None:
 class _Interrupts:
     """Remembers that Ctrl-C was pressed.
 
-    A library in the middle of its C code may turn the KeyboardInterrupt into an error of its own (DuckDB a RuntimeError,
-    a compiled module that is just being imported an ImportError), so the exception's type does not tell.
+    A library in the middle of its C code may turn the KeyboardInterrupt into an error of its own (RuntimeError in
+    DuckDB, ImportError where a compiled module is just being imported), so the exception's type does not tell.
     """
 
     def __init__(self) -> None:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from workbench.dicom.codecs import CODECS, codestream_size, decodable, decoder
 from workbench.dicom.encapsulated import frame_fragments
-from workbench.dicom.values import ValueMap, apply_map, precision, stored_dtype
+from workbench.dicom.scaling import apply_map
+from workbench.dicom.values import ValueMap, precision, stored_dtype
 from workbench.dicom.walk import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from workbench.errors import ChangedFile, DicomError, TruncatedFile, UnsupportedSyntax
 from workbench.options import options

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from workbench.errors import DicomError, UsageError
+from workbench.errors import UsageError
 from workbench.findings import Finding
 
 Floats = NDArray[np.float64]
@@ -232,37 +232,3 @@ def _units(part: pa.Table) -> tuple[str, str, tuple[Finding, ...]]:
     if modality in MODALITY_UNITS:
         return MODALITY_UNITS[modality], "signal", ()
     return "", "signal", (Finding("units-unknown", f"no unit stated for modality {modality or 'unknown'}", count=n),)
-
-
-def apply_map(stored: NDArray[Any], slope: float, intercept: float, out: NDArray[Any], *, checked: bool) -> None:
-    """Write ``stored * slope + intercept`` into *out*, (rows, columns), while the slice is in cache.
-
-    Floats are computed in float64 and rounded once. Integers are computed exactly.
-
-    Raises
-    ------
-    DicomError
-        A value does not fit the dtype of *out* (only looked for where *checked*).
-    """
-    if out.dtype.kind == "f":
-        out[...] = stored * slope + intercept
-        return
-    step, offset = int(slope), int(intercept)
-    if checked and stored.size:
-        limits = np.iinfo(out.dtype)
-        ends = sorted((int(stored.min()) * step + offset, int(stored.max()) * step + offset))
-        if ends[0] < limits.min or ends[1] > limits.max:
-            raise DicomError(
-                f"values from {ends[0]} to {ends[1]} do not fit {out.dtype}",
-                remedy="open with dtype='int32', or values='stored'",
-            )
-    if step == 1 and offset == 0:
-        out[...] = stored
-    elif step == 1 and stored.dtype.kind in "iu" and stored.dtype.itemsize == out.dtype.itemsize:
-        # The check above, or the declared range, vouches that the sum fits; then unsigned arithmetic, which wraps,
-        # gives its bits whatever the signs of the two types.
-        size = out.dtype.itemsize
-        unsigned = np.dtype(f"u{size}")
-        np.add(stored.view(unsigned), unsigned.type(offset % (1 << 8 * size)), out=out.view(unsigned))
-    else:
-        out[...] = stored.astype(np.int64) * step + offset
