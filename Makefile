@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo lab test bench lint clean
+.PHONY: demo lab test fuzz bench lint clean
 
 demo: $(VENV)/.installed ## three make-believe hospitals, one cohort, four reports
 	$(RUN) workbench demo
@@ -13,6 +13,9 @@ lab: $(VENV)/.installed ## JupyterLab on the notebooks
 
 test: $(VENV)/.installed-test ## all tests
 	$(RUN) pytest
+
+fuzz: $(VENV)/.installed-test ## mutations of real files: make fuzz COUNT=20000 SEED=1
+	$(RUN) tests.mutations --count $(or $(COUNT),20000) --seed $(or $(SEED),1)
 
 bench: $(VENV)/.installed-bench ## the benchmarks, one script per claim
 	for script in benchmarks/p*.py; do $(RUN) benchmarks.$$(basename $$script .py) || exit 1; done

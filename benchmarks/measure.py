@@ -9,7 +9,7 @@ import platform
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -42,13 +42,30 @@ def record(name: str, timings: dict[str, list[float]], *, baseline: str) -> None
         "name": name,
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
-        "versions": {package: version(package) for package in ("numpy", "pydicom", "duckdb", "pandas", "xarray")},
+        "versions": versions(),
         "baseline": baseline,
         "seconds": timings,
     }
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what is measured, where installed."""
+    found = {}
+    for package in ("numpy", "pydicom", "duckdb", "pandas", "xarray", "imagecodecs", "SimpleITK"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def peak_mb() -> int:
+    """Most memory this process has held at once, MB; Linux alone counts it for the process itself."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) // 1000
 
 
 def machine() -> dict[str, Any]:

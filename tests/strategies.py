@@ -10,11 +10,16 @@ import numpy as np
 from hypothesis import strategies as st
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
-from workbench.dicom.tags import TAGS, Tag
-from workbench.dicom.walk import EXPLICIT_LE, IMPLICIT_LE
+from workbench.dicom.columns import BINARY
+from workbench.dicom.tags import EITHER_SIGN, TAGS, Tag
+from workbench.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 
 LONG = ("OB", "OW", "OF", "SQ", "UN", "UT", "UC", "UR")
 UNDEFINED = 0xFFFFFFFF
+#: Kept tags by where they stand.
+PUBLIC = tuple(tag for tag in TAGS if not tag.sequence and not tag.creator)
+NESTED = tuple(tag for tag in TAGS if tag.sequence)
+PRIVATE = tuple(tag for tag in TAGS if tag.creator)
 #: Character set -> Python codec that makes text for it.
 CHARSETS = {
     None: "ascii", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8", "ISO_IR 144": "iso8859-5", "GB18030": "gb18030",
@@ -33,43 +38,48 @@ class Element:
     items: tuple[tuple[Element, ...], ...] | None = None
     undefined: bool = False
     undefined_items: bool = False
+    #: Bytes of each number in the value, which big endian turns round; 1 for text.
+    size: int = 1
 
 
-def encoded(element: Element, *, explicit: bool) -> bytes:
-    """The element as PS3.5 chapter 7 writes it, little endian."""
-    value = element.value
+def encoded(element: Element, *, explicit: bool, big: bool = False) -> bytes:
+    """The element as PS3.5 chapter 7 writes it, little endian unless *big*."""
+    value, order = element.value, ">" if big else "<"
+    if big and element.size > 1:
+        value = b"".join(value[at : at + element.size][::-1] for at in range(0, len(value), element.size))
     if element.items is not None:
         # A UN of undefined length holds implicit VR, whatever surrounds it.
         inner = explicit and element.vr != "UN"
-        value = b"".join(_item(item, explicit=inner, undefined=element.undefined_items) for item in element.items)
+        value = b"".join(_item(item, inner, element.undefined_items, big) for item in element.items)
     elif len(value) % 2:
         value += b"\0" if element.vr in ("UI", "OB", "UN") else b" "
     length = UNDEFINED if element.undefined else len(value)
-    tag = pack("<HH", element.number >> 16, element.number & 0xFFFF)
+    tag = pack(order + "HH", element.number >> 16, element.number & 0xFFFF)
     if not explicit:
-        head = tag + pack("<I", length)
+        head = tag + pack(order + "I", length)
     elif element.vr in LONG:
-        head = tag + element.vr.encode() + b"\0\0" + pack("<I", length)
+        head = tag + element.vr.encode() + b"\0\0" + pack(order + "I", length)
     else:
-        head = tag + element.vr.encode() + pack("<H", length)
-    return head + value + (pack("<HHI", 0xFFFE, 0xE0DD, 0) if element.undefined else b"")
+        head = tag + element.vr.encode() + pack(order + "H", length)
+    return head + value + (pack(order + "HHI", 0xFFFE, 0xE0DD, 0) if element.undefined else b"")
 
 
-def _item(elements: tuple[Element, ...], *, explicit: bool, undefined: bool) -> bytes:
-    content = b"".join(encoded(element, explicit=explicit) for element in elements)
+def _item(elements: tuple[Element, ...], explicit: bool, undefined: bool, big: bool) -> bytes:
+    content = b"".join(encoded(element, explicit=explicit, big=big) for element in elements)
+    mark = ">HHI" if big else "<HHI"
     if undefined:
-        return pack("<HHI", 0xFFFE, 0xE000, UNDEFINED) + content + pack("<HHI", 0xFFFE, 0xE00D, 0)
-    return pack("<HHI", 0xFFFE, 0xE000, len(content)) + content
+        return pack(mark, 0xFFFE, 0xE000, UNDEFINED) + content + pack(mark, 0xFFFE, 0xE00D, 0)
+    return pack(mark, 0xFFFE, 0xE000, len(content)) + content
 
 
 def part10(elements: list[Element], syntax: str, *, pixels: bytes | None = b"\1\2") -> bytes:
     """A whole file of these elements, pixel data last."""
-    explicit = syntax == EXPLICIT_LE
+    explicit, big = syntax != IMPLICIT_LE, syntax == EXPLICIT_BE
     meta = encoded(Element(0x00020010, "UI", syntax.encode()), explicit=True)
     meta = encoded(Element(0x00020000, "UL", pack("<I", len(meta))), explicit=True) + meta
-    body = b"".join(encoded(element, explicit=explicit) for element in elements)
+    body = b"".join(encoded(element, explicit=explicit, big=big) for element in elements)
     if pixels is not None:
-        body += encoded(Element(0x7FE00010, "OW", pixels), explicit=explicit)
+        body += encoded(Element(0x7FE00010, "OW", pixels), explicit=explicit, big=big)
     return bytes(128) + b"DICM" + meta + body
 
 
@@ -87,10 +97,16 @@ _NUMBER = st.one_of(
 
 def value_of(tag: Tag, codec: str) -> st.SearchStrategy[bytes]:
     """Value bytes for a wanted tag, well formed or not."""
-    if tag.vr == "US":
+    if tag.vr in ("US", EITHER_SIGN):
         return st.integers(0, 65535).map(lambda v: pack("<H", v))
+    if tag.vr == "FL":
+        return st.floats(width=32, allow_nan=False, allow_infinity=False).map(lambda v: pack("<f", v))
     if tag.vr == "FD":
-        return st.floats(allow_nan=False, allow_infinity=False).map(lambda v: pack("<d", v))
+        count = int(tag.form.partition(":")[2] or 1)
+        number = st.floats(allow_nan=False, allow_infinity=False)
+        return st.lists(number, min_size=count, max_size=count).map(lambda parts: pack(f"<{count}d", *parts))
+    if tag.keyword == "ge_b_value":
+        return st.sampled_from([b"1000\\8\\0\\0", b"1000000700\\8\\0\\0", b"0", b"999999999", b"1000000000 "])
     if tag.vr in ("DS", "IS"):
         count = int(tag.form.partition(":")[2] or 1)
         several = st.lists(_NUMBER, min_size=count, max_size=count)
@@ -111,7 +127,7 @@ def fillers(draw: Any, depth: int = 0) -> Element:
     group = draw(st.sampled_from([0x0008, 0x0009, 0x0010, 0x0011, 0x0018, 0x0019, 0x0020, 0x0029, 0x0040, 0x0054]))
     number = group << 16 | draw(st.integers(0x1000, 0x10FF) if group % 2 else st.sampled_from([0x9911, 0x2218, 0x1140]))
     if depth < 3 and draw(st.booleans()):
-        inner = st.one_of(fillers(depth=depth + 1), st.sampled_from(TAGS).flatmap(decoy))
+        inner = st.one_of(fillers(depth=depth + 1), st.sampled_from(PUBLIC).flatmap(decoy))
         items = draw(st.lists(st.lists(inner, max_size=3).map(tuple), max_size=3).map(tuple))
         if dictionary_has_tag(number) and dictionary_VR(number) != "SQ":
             # Undefined length under a tag that is no sequence is not DICOM; pydicom then reads on in the middle of it.
@@ -126,24 +142,76 @@ def fillers(draw: Any, depth: int = 0) -> Element:
 def decoy(tag: Tag) -> st.SearchStrategy[Element]:
     """A wanted tag where it must not be found: inside a sequence."""
     vr = tag.vr if tag.vr != "SQ" else "OB"
+    vr = "US" if vr == EITHER_SIGN else vr
     return st.just(Element(tag.number, vr, b"11" if vr == "US" else b"9" * 8))
 
 
+def written(tag: Tag, number: int, value: bytes, vr: str) -> Element:
+    """A wanted tag at *number* in a file."""
+    return Element(number, vr, value, size=BINARY[tag.vr].itemsize if tag.vr in BINARY else 1)
+
+
 @st.composite
-def headers(draw: Any) -> tuple[bytes, str]:
+def radiopharmaceuticals(draw: Any, codec: str) -> Element:
+    """The sequence whose first item is wanted, with a second item that is not."""
+    items = []
+    for _ in range(draw(st.integers(0, 2))):
+        inner = {tag.number: written(tag, tag.number, draw(value_of(tag, codec)), tag.vr)
+                 for tag in draw(st.lists(st.sampled_from(NESTED), unique=True))}  # fmt: skip
+        for filler in draw(st.lists(fillers(depth=2), max_size=2)):
+            inner.setdefault(filler.number, filler)
+        items.append(tuple(inner[number] for number in sorted(inner)))
+    return Element(
+        NESTED[0].sequence, "SQ", items=tuple(items), undefined=bool(items) and draw(st.booleans()),
+        undefined_items=draw(st.booleans()),
+    )  # fmt: skip
+
+
+@st.composite
+def private_blocks(draw: Any, explicit: bool) -> list[Element]:
+    """Private elements, their creators in any block; some of another creator, or of none."""
+    elements = []
+    taken: set[tuple[int, int]] = set()
+    for creator in draw(st.lists(st.sampled_from(sorted({tag.creator for tag in PRIVATE})), unique=True, max_size=3)):
+        tags = [tag for tag in PRIVATE if tag.creator == creator]
+        group = tags[0].number >> 16
+        block = draw(st.sampled_from([0x10, 0x11, 0x12, 0xFE]))
+        if (group, block) in taken:
+            continue
+        taken.add((group, block))
+        name = draw(st.sampled_from([creator, creator, creator, "ACME 1.0", None]))
+        if name is not None:
+            elements.append(Element(group << 16 | block, "LO", name.encode()))
+        for tag in tags:
+            vr = "UN" if explicit and draw(st.integers(0, 2)) == 0 else tag.vr
+            number = tag.number | block << 8
+            elements.append(written(tag, number, draw(value_of(tag, "ascii")), vr))
+    return elements
+
+
+@st.composite
+def headers(draw: Any, syntaxes: tuple[str, ...] = (EXPLICIT_LE, IMPLICIT_LE)) -> tuple[bytes, str]:
     """A file of wanted and unwanted elements, and its transfer syntax."""
-    syntax = draw(st.sampled_from([EXPLICIT_LE, IMPLICIT_LE]))
-    charset = draw(st.sampled_from(list(CHARSETS)))
-    wanted = draw(st.lists(st.sampled_from(TAGS[1:]), unique=True, min_size=1, max_size=14))
+    syntax = draw(st.sampled_from(syntaxes))
+    explicit, charset = syntax != IMPLICIT_LE, draw(st.sampled_from(list(CHARSETS)))
+    wanted = draw(st.lists(st.sampled_from(PUBLIC[1:]), unique=True, min_size=1, max_size=14))
     elements = {}
     for tag in wanted:
         if tag.vr == "SQ":
             elements[tag.number] = Element(tag.number, "SQ", items=((),), undefined=draw(st.booleans()))
             continue
-        vr = "UN" if syntax == EXPLICIT_LE and draw(st.integers(0, 9)) == 0 else tag.vr
-        elements[tag.number] = Element(tag.number, vr, draw(value_of(tag, CHARSETS[charset])))
+        vr = "UN" if explicit and draw(st.integers(0, 9)) == 0 else tag.vr
+        if vr == EITHER_SIGN:
+            vr = draw(st.sampled_from(["US", "SS"]))
+            elements[0x00280103] = Element(0x00280103, "US", draw(st.sampled_from([b"\0\0", b"\1\0"])), size=2)
+        elements[tag.number] = written(tag, tag.number, draw(value_of(tag, CHARSETS[charset])), vr)
     if charset is not None:
         elements[TAGS[0].number] = Element(TAGS[0].number, "CS", charset.encode())
+    if draw(st.booleans()):
+        sequence = draw(radiopharmaceuticals(CHARSETS[charset]))
+        elements[sequence.number] = sequence
+    for element in draw(private_blocks(explicit)):
+        elements[element.number] = element
     for filler in draw(st.lists(fillers(), max_size=5)):
         elements.setdefault(filler.number, filler)
     ordered = [elements[number] for number in sorted(elements)]
@@ -170,3 +238,18 @@ def stacks(draw: Any) -> dict[str, Any]:
         "spacing": draw(st.tuples(st.floats(0.1, 4), st.floats(0.1, 4))),
         "tilt": draw(st.one_of(st.just(0.0), st.floats(1, 30))),
     }
+
+
+@st.composite
+def affines(draw: Any, *, sheared: bool = False) -> np.ndarray:
+    """Affine (voxel z, y, x, 1 -> LPS mm) of a grid of any turn, handedness and spacing near the origin."""
+    orientation = np.array(draw(orientations())).reshape(2, 3)
+    orientation /= np.linalg.norm(orientation, axis=1, keepdims=True)
+    normal = np.cross(*orientation) * draw(st.sampled_from([1, -1]))
+    dz, dy, dx = draw(st.tuples(*[st.floats(0.5, 4)] * 3))
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1], affine[:3, 2] = normal * dz, orientation[1] * dy, orientation[0] * dx
+    affine[:3, 3] = draw(st.tuples(*[st.floats(-50, 50)] * 3))
+    if sheared:
+        affine[:3, 0] += np.tan(np.radians(draw(st.floats(2, 30)))) * dz * orientation[1]
+    return affine

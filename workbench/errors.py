@@ -111,6 +111,10 @@ class UnsupportedSyntax(DicomError):
     """A transfer syntax, or an encoding within it, that cannot be decoded here."""
 
 
+class OutsideImage(UsageError):
+    """A place in the patient that no voxel of the image holds."""
+
+
 class SeriesNotFound(UsageError):
     """A SeriesInstanceUID, or a part of a series, that is not among the data at hand."""
 
@@ -121,6 +125,27 @@ class AmbiguousSeries(UsageError):
 
 class IrregularGeometry(DicomError):
     """An operation that needs an even grid, on data that has none; names the finding."""
+
+
+class GridMismatch(DicomError):
+    """Two images whose voxels, or whose frames of reference, are not the same."""
+
+
+class SuvUnavailable(DicomError):
+    """Headers that do not allow an honest standardised uptake value; ``missing`` names the tags."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        missing: tuple[str, ...] = (),
+        file: str | None = None,
+        series: str | None = None,
+        tag: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.missing = missing
+        super().__init__(what, file=file, series=series, tag=tag, remedy=remedy)
 
 
 class UnstackableSeries(DicomError):

@@ -57,9 +57,11 @@ unplaced                    | attention | position or orientation is missing or 
 same-position               | serious   | images at the same position that no tag separates             | remove one set, or ask the node; loading is refused until then
 ragged-stack                | attention | not every position has every frame of the extra dimension     | mind the NaN frames
 time-order-from-instance-number | attention | frames were put in time order by InstanceNumber alone     | check the order against the protocol
-multi-frame-unplaced        | attention | multi-frame object whose frames this version does not place   | frames are given in stored order
+multi-frame-unplaced        | attention | multi-frame object that does not say where its frames lie     | frames are given in stored order
 units-unknown               | attention | the unit of the values is not stated                          | do not compare values between series
-mosaic                      | serious   | Siemens mosaic: one picture of many slices                    | not a volume until split
+mosaic                      | serious   | Siemens mosaic whose header does not say how to take it apart | ask the node for the private elements of group 0019
+mosaic-order-assumed        | attention | slice order of a mosaic was assumed: its CSA header is gone   | check that the slices are not upside down
+b-value-unknown             | attention | b-value unknown: private tags were removed                    | ask the node for the b-values
 layout-forced               | attention | layout was chosen by the caller, and the folder looks like another | check that only what was handed over is counted
 unreleased-series-visible   | attention | series that were not handed over are visible                  | nothing: they are not opened
 series-folder-missing       | serious   | a listed series is not on disk                                | ask the node, or mount the data lake
@@ -69,6 +71,14 @@ patient-id-missing          | serious   | images name no patient                
 patient-id-mixed            | serious   | files of one series name different patients                   | do not use the series before the node explains
 study-mixed                 | attention | files of one series name different studies                    | ask the node; the first study is used
 rescale-impossible          | serious   | rescale slope is zero                                         | values are left as stored; ask the node
+real-world-choice           | attention | several real-world value maps, or one that does not reach all values | choose one with values='real-world:LABEL'
+real-world-unusable         | attention | real-world value map that does not say how to compute values  | values are left as stored or rescaled; ask the node
+modality-lut-unread         | serious   | look-up table of the values could not be read                 | values are left as stored; ask the node
+dose-unscaled               | serious   | dose grid without its scaling                                 | values are left as stored; ask the node
+suv-type-assumed            | note      | type of SUV not stated: body weight, as the standard rules    | nothing, or ask the node
+suv-injection-date          | note      | date of the injection not stated: worked out from its time    | check that the interval is plausible
+suv-start-from-frames       | attention | scan start worked out from the times of the frames            | compare with the scanner's own SUV
+suv-start-doubtful          | serious   | series time and frame times give different scan starts        | compare with the scanner's own SUV before use
 patient-id-mismatch         | attention | patient id of header and extract differ                       | the extract's listing is used; ask the node
 clinical-missing            | attention | patient has images but no clinical data                       | mind the missing values
 imaging-missing             | attention | patient has clinical data but no images                       | mind it when counting

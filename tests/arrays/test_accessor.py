@@ -62,3 +62,52 @@ def test_affine_survives_zarr(tmp_path: Path) -> None:
 def test_figure_needs_an_image() -> None:
     with pytest.raises(UsageError, match="no variable 'image'"):
         xr.Dataset().patient.figure()
+
+
+def test_properties_say_where_the_voxels_are(tmp_path: Path) -> None:
+    orientation = factories.turned(20, 10, 5)
+    patient = opened(tmp_path, orientation=orientation).patient
+    assert patient.shape == (3, 6, 8)
+    assert patient.origin == pytest.approx([-10, 20, 30])
+    row, column = np.array(orientation[:3]), np.array(orientation[3:])
+    assert patient.direction == pytest.approx(np.stack([np.cross(row, column), column, row], axis=1), abs=1e-6)
+    assert patient.orientation == {
+        "z": "inferior-to-superior",
+        "y": "anterior-to-posterior",
+        "x": "right-to-left",
+    }
+
+
+def test_properties_follow_a_crop(tmp_path: Path) -> None:
+    patient = opened(tmp_path).isel(z=slice(1, None), x=slice(2, None, 2)).patient
+    assert patient.shape == (2, 6, 3)
+    assert patient.origin == pytest.approx([-8.4, 20, 32])
+    assert patient.spacing == pytest.approx({"z": 2.0, "y": 0.5, "x": 1.6})
+
+
+def test_unplaced_images_have_no_directions(tmp_path: Path) -> None:
+    patient = opened(tmp_path, ImagePositionPatient=None).patient
+    assert np.isnan(patient.origin).all()
+    assert np.isnan(patient.direction).all()
+    assert patient.orientation == {"z": "", "y": "", "x": ""}
+
+
+def test_the_door_loads_no_heavy_library() -> None:
+    import subprocess
+    import sys
+
+    script = (
+        "import sys, workbench.arrays.accessor\n"
+        "print(sorted({'scipy', 'nibabel', 'SimpleITK', 'matplotlib', 'pydicom'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_method_names_where_its_documentation_is() -> None:
+    from workbench.arrays.accessor import PatientAccessor
+
+    methods = [name for name, value in vars(PatientAccessor).items() if callable(value) and not name.startswith("_")]
+    assert {"sel_mm", "resample_like", "to_nifti", "index"} <= set(methods)
+    for name in methods:
+        assert "see :func:`workbench.arrays." in (getattr(PatientAccessor, name).__doc__ or ""), name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,19 +14,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xarray.core import indexing
 
+from tests import factories
 from workbench.arrays.lazy import LazyImage
 from workbench.dicom.frames import FrameRef
+from workbench.errors import DicomError
 
 
 class FakeReader:
-    """Reads frame *k* as ``1000 * k + running index``, and counts."""
+    """Reads frame *k* as ``1000 * k + running index``, and counts frames and rows."""
 
     def __init__(self) -> None:
         self.read: list[int] = []
+        self.rows: list[int] = []
 
     def __call__(self, ref: FrameRef, out: np.ndarray, *, checked: bool) -> None:
         self.read.append(ref.frame)
-        out[...] = 1000 * ref.frame + np.arange(out.size).reshape(out.shape)
+        self.rows.append(ref.rows)
+        top = ref.crop[0] if ref.crop else 0
+        shape = (*ref.stored_shape, *out.shape[2:])
+        picture = 1000 * ref.frame + np.arange(np.prod(shape)).reshape(shape)
+        out[...] = picture[top : top + ref.rows]
 
 
 def ref(frame: int, samples: int = 1) -> FrameRef:
@@ -139,3 +148,81 @@ def test_dask_chunks_read_one_frame_each() -> None:
     assert reader.read == []
     assert (chunked.isel(z=2).values == eager[2]).all()
     assert reader.read == [2]
+
+
+class Counted:
+    """Files opened and bytes read meanwhile."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opened: list[str] = []
+        self.bytes = 0
+        real = {name: getattr(os, name) for name in ("open", "pread", "preadv")}
+
+        def opening(path: str, *args: Any, **kw: Any) -> int:
+            self.opened.append(os.path.basename(path))
+            return real["open"](path, *args, **kw)
+
+        def reading(*args: Any) -> bytes:
+            data = real["pread"](*args)
+            self.bytes += len(data)
+            return data
+
+        def filling(*args: Any) -> int:
+            n = real["preadv"](*args)
+            self.bytes += n
+            return n
+
+        for name, counting in (("open", opening), ("pread", reading), ("preadv", filling)):
+            monkeypatch.setattr(os, name, counting)
+
+
+def opened(folder: Path) -> xr.DataArray:
+    from workbench.arrays.opening import open_series
+
+    return open_series(folder)["image"]
+
+
+def test_one_slice_opens_one_file_and_reads_its_pixels_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    factories.stack(tmp_path, range(12))
+    image = opened(tmp_path)
+    count = Counted(monkeypatch)
+    assert (image.isel(z=7).values == factories.pixels(8)).all()
+    assert (count.opened, count.bytes) == (["0007.dcm"], 6 * 8 * 2)
+
+
+def test_frames_of_one_file_are_read_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    factories.image(tmp_path / "a", frames=np.stack([factories.pixels(i) for i in range(12)]))
+    image = opened(tmp_path)
+    count = Counted(monkeypatch)
+    assert (image.isel(z=slice(3, 5)).values == [factories.pixels(3), factories.pixels(4)]).all()
+    assert (count.opened, count.bytes) == (["a"], 2 * 6 * 8 * 2)
+
+
+def test_of_a_plane_across_the_slices_only_its_rows_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    factories.stack(tmp_path, range(5), bits_stored=12)
+    image = opened(tmp_path)
+    eager = image.values
+    count = Counted(monkeypatch)
+    assert (image.isel(y=2).values == eager[:, 2]).all()
+    assert (sorted(count.opened), count.bytes) == ([f"{i:04d}.dcm" for i in range(5)], 5 * 8 * 2)
+    count.bytes = 0
+    assert (image.isel(y=[4, 2], x=slice(1, 7, 2)).values == eager[:, [4, 2], 1:7:2]).all()
+    assert count.bytes == 5 * 3 * 8 * 2
+
+
+@pytest.mark.parametrize("name", list(factories.LOSSLESS))
+def test_parts_of_frames_are_parts_of_the_whole(name: str, tmp_path: Path) -> None:
+    factories.stack(tmp_path, range(3), syntax=factories.LOSSLESS[name], RescaleIntercept=-5)
+    image = opened(tmp_path)
+    eager = image.values
+    assert (image.isel(z=1, y=slice(2, 5), x=3).values == eager[1, 2:5, 3]).all()
+    assert (image.isel(y=-1).values == eager[:, -1]).all()
+    assert image.isel(y=slice(0, 0)).values.shape == (3, 0, 8)
+
+
+def test_more_than_the_memory_of_the_machine_is_refused_before_it_is_asked_for() -> None:
+    huge = ref(0)._replace(rows=1 << 20, columns=1 << 22)
+    array = LazyImage([huge], np.zeros(9, np.int64), np.dtype("int32"))
+    variable = xr.Variable(("z", "y", "x"), indexing.LazilyIndexedArray(array))
+    with pytest.raises(DicomError, match=r"array of 158330 GB, this machine has \d+ GB of memory"):
+        variable.values  # noqa: B018

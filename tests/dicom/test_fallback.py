@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from tests import factories
 from workbench.dicom.columns import to_columns
+from workbench.dicom.elements import Declined
 from workbench.dicom.fallback import read_with_pydicom, referenced_series
 from workbench.dicom.tags import TAGS
 from workbench.dicom.walk import walk
@@ -102,3 +103,92 @@ def test_series_a_segmentation_refers_to_are_listed_once(tmp_path: Path) -> None
 def test_what_cannot_be_read_refers_to_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"no")
     assert referenced_series(tmp_path / "a") == []
+
+
+def private(**values: Any) -> Dataset:
+    """Data set with private elements in blocks that are not the usual ones."""
+    dataset = factories.header(**values)
+    for group, block, creator, element, vr, value in (
+        (0x0019, 0x11, "SIEMENS MR HEADER", 0x0C, "IS", "700"),
+        (0x0019, 0x11, "SIEMENS MR HEADER", 0x0A, "US", 48),
+        (0x0043, 0x10, "GEMS_PARM_01", 0x39, "IS", ["1000001200", "8", "0", "0"]),
+        (0x0065, 0x10, "Image Private Header", 0x09, "FD", 50.0),
+        (0x2001, 0x20, "Philips Imaging DD 001", 0x03, "FL", 1000.0),
+        (0x2005, 0x14, "Philips MR Imaging DD 001", 0x0E, "FL", 0.5),
+        (0x7053, 0x10, "Philips PET Private Group", 0x00, "DS", "0.25"),
+    ):
+        dataset.add_new(group << 16 | block, "LO", creator)
+        dataset.add_new(group << 16 | block << 8 | element, vr, value)
+    return dataset
+
+
+EXPECTED = {
+    "siemens_b_value": 700.0, "siemens_mosaic_count": 48, "ge_b_value": 1200.0, "uih_b_value": 50.0,
+    "philips_b_value": 1000.0, "philips_scale_slope": 0.5, "philips_suv_factor": 0.25,
+    "philips_activity_factor": None, "ge_scan_datetime": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("syntax", ["implicit", "explicit", "big-endian", "deflated"])
+def test_private_elements_are_found_by_creator_in_every_encoding(syntax: str, tmp_path: Path) -> None:
+    path = factories.write(tmp_path / "a", private(), syntax=factories.LOSSLESS[syntax])
+    found = typed(read_with_pydicom(path))
+    assert {name: found[name] for name in EXPECTED} == EXPECTED
+    if syntax in ("implicit", "explicit"):
+        walked = typed(walk(path.read_bytes(), whole=True))
+        assert {name: walked[name] for name in EXPECTED} == EXPECTED
+
+
+def test_private_elements_of_unknown_vr_are_read_as_the_table_lists_them(tmp_path: Path) -> None:
+    path = factories.write(tmp_path / "a", private())
+    data = path.read_bytes()
+    for short, size in ((b"\x19\x00\x0c\x11IS", 4), (b"\x65\x00\x09\x10FD", 8), (b"\x01\x20\x03\x20FL", 4)):
+        assert data.count(short) == 1
+        at = data.index(short)
+        data = data[: at + 4] + b"UN\0\0" + size.to_bytes(4, "little") + data[at + 8 :]
+    path.write_bytes(data)
+    for raw in (walk(data, whole=True), read_with_pydicom(path)):
+        found = typed(raw)
+        assert {name: found[name] for name in EXPECTED} == EXPECTED
+
+
+def test_of_two_blocks_of_one_creator_the_first_that_has_the_element_counts(tmp_path: Path) -> None:
+    dataset = factories.header()
+    for block, value in ((0x10, None), (0x11, "5"), (0x12, "9")):
+        dataset.add_new(0x00190000 | block, "LO", "SIEMENS MR HEADER")
+        if value:
+            dataset.add_new(0x0019000C | block << 8, "IS", value)
+    path = factories.write(tmp_path / "a", dataset)
+    with pytest.raises(Declined):
+        walk(path.read_bytes(), whole=True)
+    assert typed(read_with_pydicom(path))["siemens_b_value"] == 5.0
+
+
+@pytest.mark.parametrize("syntax", ["implicit", "explicit", "big-endian"])
+def test_radiopharmaceutical_is_that_of_the_first_item(syntax: str, tmp_path: Path) -> None:
+    items = []
+    for dose, name in ((3.7e8, "FDG"), (1.0, "other")):
+        items.append(Dataset())
+        items[-1].Radiopharmaceutical, items[-1].RadionuclideTotalDose = name, dose
+    dataset = factories.header(RadiopharmaceuticalInformationSequence=items, Radiopharmaceutical="not this")
+    path = factories.write(tmp_path / "a", dataset, syntax=factories.LOSSLESS[syntax])
+    found = typed(read_with_pydicom(path))
+    assert (found["Radiopharmaceutical"], found["RadionuclideTotalDose"]) == ("FDG", 3.7e8)
+
+
+@pytest.mark.parametrize(("sign", "number"), [(0, 63536), (1, -2000), (None, None)])
+def test_padding_value_has_the_sign_of_the_pixels(sign: int | None, number: int | None, tmp_path: Path) -> None:
+    dataset = factories.header(PixelRepresentation=sign)
+    dataset.add_new(0x00280120, "US", 63536)
+    path = factories.write(tmp_path / "a", dataset)
+    for raw in (walk(path.read_bytes(), whole=True), read_with_pydicom(path)):
+        assert typed(raw)["PixelPaddingValue"] == number
+
+
+def test_an_object_that_is_no_image_has_no_columns_of_images(tmp_path: Path) -> None:
+    dataset = factories.header(SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4", Units="BQML")
+    dataset.SharedFunctionalGroupsSequence = [Dataset()]
+    path = factories.write(tmp_path / "a", dataset)
+    ours, theirs = typed(walk(path.read_bytes(), whole=True)), typed(read_with_pydicom(path))
+    assert repr(ours) == repr(theirs)
+    assert (ours["SharedFunctionalGroupsSequence"], ours["Units"]) == (False, None)

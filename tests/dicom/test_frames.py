@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests import factories
-from workbench.dicom import frames as module
+from workbench.dicom import compressed as module
 from workbench.dicom.frames import FrameRef, frame_refs, read_frame, read_frames
 from workbench.dicom.scan import scan
 from workbench.dicom.series import iterate_series
@@ -129,9 +128,16 @@ def test_fragmented_frames_are_joined(tmp_path: Path) -> None:
     assert (read(tmp_path) == pictures).all()
 
 
-def test_fragmented_frames_without_a_table_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["jpeg-70", "jpeg-ls", "jpeg-2000"])
+def test_fragmented_frames_without_a_table_are_found_by_their_code_streams(name: str, tmp_path: Path) -> None:
     pictures = np.stack([factories.pixels(i) for i in range(4)])
-    factories.image(tmp_path / "a", frames=pictures, syntax=factories.LOSSLESS["jpeg-ls"], fragments=3, has_table=False)
+    factories.image(tmp_path / "a", frames=pictures, syntax=factories.LOSSLESS[name], fragments=3, has_table=False)
+    assert (read(tmp_path) == pictures).all()
+
+
+def test_fragmented_frames_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:
+    pictures = np.stack([factories.pixels(i) for i in range(4)])
+    factories.image(tmp_path / "a", frames=pictures, syntax=factories.LOSSLESS["rle"], fragments=3, has_table=False)
     with pytest.raises(DicomError, match="cannot be told apart"):
         read(tmp_path)
 
@@ -141,7 +147,7 @@ def test_frames_of_one_file_are_searched_for_once(tmp_path: Path, monkeypatch: p
     factories.image(tmp_path / "a", frames=pictures, syntax=factories.LOSSLESS["jpeg-ls"])
     searches = []
     real = module.frame_fragments
-    monkeypatch.setattr(module, "frame_fragments", lambda *args: searches.append(args) or real(*args))
+    monkeypatch.setattr(module, "frame_fragments", lambda *args, **kw: searches.append(args) or real(*args, **kw))
     refs, quantity = refs_of(tmp_path)
     for ref in refs:
         read_frame(ref, np.empty((6, 8), quantity.dtype), checked=False)
@@ -176,7 +182,7 @@ def test_same_size_written_later_is_changed(tmp_path: Path) -> None:
 def reread(folder: Path, **facts: Any) -> None:
     """Read the first frame with other facts than its file's."""
     refs, _ = refs_of(folder)
-    ref = replace(refs[0], **facts)
+    ref = refs[0]._replace(**facts)
     read_frame(ref, np.empty((ref.rows, ref.columns), np.int16), checked=False)
 
 
@@ -191,7 +197,7 @@ def test_code_stream_of_another_size_is_refused_before_decoding(
 ) -> None:
     for name in ("jpeg-70", "jpeg-ls", "jpeg-2000"):
         factories.image(tmp_path / name / "a", syntax=factories.LOSSLESS[name])
-        monkeypatch.setattr(module, "decoder", lambda syntax: pytest.fail("decoded"))
+        monkeypatch.setattr(module, "decode", lambda *args: pytest.fail("decoded"))
         with pytest.raises(DicomError, match="code stream holds 6x8x1, header asks for 6x9x1"):
             reread(tmp_path / name, columns=9)
         with pytest.raises(DicomError, match="code stream holds 16 bit"):
@@ -200,7 +206,7 @@ def test_code_stream_of_another_size_is_refused_before_decoding(
 
 def test_frame_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     factories.image(tmp_path / "a", syntax=factories.LOSSLESS["rle"])
-    ref = replace(refs_of(tmp_path)[0][0], rows=65535, columns=65535)
+    ref = refs_of(tmp_path)[0][0]._replace(rows=65535, columns=65535)
     with pytest.raises(DicomError, match="larger than the limit"):
         read_frame(ref, np.empty((1, 1), np.int16), checked=False)
 

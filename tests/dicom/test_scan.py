@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset
 from tests import factories
 from tests.conftest import ROOT
 from tests.strategies import Element, part10
+from workbench.dicom import reading
 from workbench.dicom import scan as module
 from workbench.dicom.index import HeaderIndex
 from workbench.dicom.scan import scan
@@ -212,12 +213,12 @@ def test_what_could_not_be_opened_is_tried_again(
 def interrupting(after: int, real: Callable[..., Any]) -> Callable[..., Any]:
     count = 0
 
-    def read(*args: Any) -> Any:
+    def read(*args: Any, **options: Any) -> Any:
         nonlocal count
         count += 1
         if count > after:
             raise KeyboardInterrupt
-        return real(*args)
+        return real(*args, **options)
 
     return read
 
@@ -227,9 +228,8 @@ def test_interrupted_scan_goes_on_where_it_was(
     after: int, series: tuple[Path, HeaderIndex], monkeypatch: pytest.MonkeyPatch, opened: list[str]
 ) -> None:
     data, index = series
-    monkeypatch.setattr(module, "PART_FILES", 3)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_read", interrupting(after, module._read))
+        patch.setattr(reading, "read_file", interrupting(after, reading.read_file))
         with pytest.raises(KeyboardInterrupt):
             scan(data, index=index)
     opened.clear()
@@ -238,6 +238,173 @@ def test_interrupted_scan_goes_on_where_it_was(
     assert len([name for name in opened if name.endswith(".dcm")]) == 12 - after
     factories.assert_same_table(found.table, scan(data).table)
     assert not index.interrupted
+
+
+@pytest.mark.parametrize("after", [30, 59])
+def test_interrupted_reading_of_many_keeps_what_was_read(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    cache.mkdir()
+    factories.stack(data, range(60))
+    index = HeaderIndex(cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "preadv", interrupting(after, os.preadv))
+        with pytest.raises(KeyboardInterrupt):
+            scan(data, index=index)
+    found = scan(data, index=index)
+    assert (found.n_read, found.n_reused) == (60 - after, after)
+    factories.assert_same_table(found.table, scan(data).table)
+
+
+def test_portions_are_kept_while_a_scan_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    cache.mkdir()
+    factories.stack(data, range(12))
+    monkeypatch.setattr(module, "PART_FILES", 3)
+    monkeypatch.setattr(module, "PORTION", 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_read", interrupting(2, module._read))
+        with pytest.raises(KeyboardInterrupt):
+            scan(data, index=HeaderIndex(cache))
+    assert scan(data, index=HeaderIndex(cache)).n_reused == 8
+
+
+def one_by_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "FEWEST", 10**9)
+        return scan(folder)
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "implicit", "jpeg-ls"])
+def test_many_files_read_together_give_the_table_of_single_ones(
+    syntax: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.stack(tmp_path, range(40), syntax=factories.LOSSLESS[syntax], SeriesDescription="head")
+    factories.assert_same_table(scan(tmp_path).table, one_by_one(tmp_path, monkeypatch).table)
+
+
+def mixed(folder: Path) -> None:
+    """Ordinary files between those of every other kind."""
+    factories.stack(folder, range(40))
+    for number, (name, syntax) in enumerate(factories.LOSSLESS.items()):
+        factories.image(folder / f"0003-{name}", 100 + number, syntax=syntax, frames=factories.pixels(1))
+    factories.image(folder / "0010-no-preamble", 200, preamble=False)
+    factories.image(folder / "0011-no-identity", 201, SeriesInstanceUID=None)
+    factories.image(folder / "0012-frames", 202, frames=factories.pixels(1)[None].repeat(3, axis=0))
+    cut = factories.image(folder / "0013-cut", 203)
+    cut.write_bytes(cut.read_bytes()[:-4])
+    factories.write(folder / "0014-seg", factories.header(204, SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4"))
+    factories.image(folder / "0015-mosaic", 205, ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"])
+    (folder / "0016.txt").write_text("notes")
+    (folder / "0017-empty").write_bytes(b"")
+    long = part10([Element(0x00080018, "UI", b"1.2"), Element(0x00091001, "OB", bytes(30_000))], EXPLICIT_LE)
+    for number in range(30):
+        (folder / f"0018-long-{number:02d}").write_bytes(long)
+
+
+def test_files_of_every_kind_read_together_give_the_table_of_single_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed(tmp_path)
+    ours, theirs = scan(tmp_path), one_by_one(tmp_path, monkeypatch)
+    factories.assert_same_table(ours.table, theirs.table)
+    assert (ours.findings, ours.n_fallback) == (theirs.findings, theirs.n_fallback)
+    assert len(set(ours.table["status"].to_pylist())) > 3
+
+
+def test_many_ordinary_files_are_opened_once(tmp_path: Path, opened: list[str]) -> None:
+    factories.stack(tmp_path, range(40))
+    assert len(opened) == 0
+    assert scan(tmp_path).n_read == len(opened) == 40
+
+
+def test_long_headers_are_walked_together_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(40):
+        own = [
+            Element(0x00080018, "UI", b"1.2.%d" % number),
+            Element(0x00091001, "OB", bytes(60_000)),
+            Element(0x0020000E, "UI", b"1.3"),
+            *(Element(tag, "US", value) for tag, value in ((0x00280010, b"\1\0"), (0x00280011, b"\1\0"))),
+            Element(0x00280100, "US", b"\x10\0"),
+        ]
+        (tmp_path / f"{number:02d}").write_bytes(part10(own, EXPLICIT_LE))
+    theirs = one_by_one(tmp_path, monkeypatch)
+    monkeypatch.setattr(reading, "read_file", interrupting(0, reading.read_file))
+    factories.assert_same_table(scan(tmp_path).table, theirs.table)
+
+
+def test_a_file_that_grows_or_goes_while_it_is_scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    cache.mkdir()
+    paths = factories.stack(data, range(40))
+    index = HeaderIndex(cache)
+    real = module.list_files
+
+    def then_changed(*args: Any, **options: Any) -> Any:
+        listed = real(*args, **options)
+        factories.image(paths[3], 4, SeriesDescription="a longer header than before")
+        paths[5].unlink()
+        paths[7].write_bytes(paths[7].read_bytes()[:600])
+        return listed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "list_files", then_changed)
+        found = statuses(scan(data, index=index))
+    assert found["0005.dcm"] == "unreadable"
+    assert found["0007.dcm"] != "dicom"
+    again = scan(data, index=index)
+    factories.assert_same_table(again.table, scan(data).table)
+    assert {row["path"]: row["SeriesDescription"] for row in again.table.to_pylist()}["0003.dcm"].startswith("a longer")
+
+
+def test_a_file_with_several_frames_keeps_what_it_says_of_them(tmp_path: Path) -> None:
+    factories.image(tmp_path / "a", 1)
+    factories.image(tmp_path / "b", 2, frames=factories.pixels(1)[None].repeat(3, axis=0), FrameTime=40)
+    rows = {row["path"]: row for row in scan(tmp_path).table.to_pylist()}
+    assert rows["a"]["frames"] is None
+    assert rows["b"]["FrameTime"] == 40
+    assert rows["b"]["NumberOfFrames"] == 3
+
+
+def test_user_tags_are_further_columns(tmp_path: Path) -> None:
+    factories.image(tmp_path / "a", PatientName="A^B", AcquisitionMatrix=[0, 256, 256, 0], WindowWidth=5)
+    table = scan(tmp_path, tags=["PatientName", (0x0018, 0x1310), "WindowWidth", "00080018", 0x00189073]).table
+    assert table.column_names[-3:] == ["PatientName", "AcquisitionMatrix", "AcquisitionDuration"]
+    assert table.select(table.column_names[-3:]).to_pylist() == [
+        {"PatientName": "A^B", "AcquisitionMatrix": [0, 256, 256, 0], "AcquisitionDuration": None}
+    ]
+    assert len(set(table.column_names)) == len(table.column_names)
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "implicit", "big-endian", "deflated"])
+def test_user_tags_are_the_same_in_every_encoding(syntax: str, tmp_path: Path) -> None:
+    dataset = factories.header(
+        PatientWeight=71.5, AcquisitionDuration=4.25, PatientName="Ä^B", SpecificCharacterSet="ISO_IR 100",
+        SmallestImagePixelValue=65000, SourceImageSequence=[Dataset()], AcquisitionMatrix=[1, 2, 3, 4],
+        FrameIncrementPointer=0x00181063, VectorGridData=b"1234",
+    )  # fmt: skip
+    dataset["SmallestImagePixelValue"].VR = "US"
+    dataset.PixelRepresentation = 1
+    dataset.add_new(0x00091001, "LO", "ours")
+    factories.describe_pixels(dataset, factories.pixels(1)[None])
+    factories.write(tmp_path / "a", dataset, factories.pixels(1)[None], syntax=factories.LOSSLESS[syntax])
+    tags = ["AcquisitionDuration", "PatientName", "SmallestImagePixelValue", "SourceImageSequence",
+            "AcquisitionMatrix", "VectorGridData", "00091001", "PatientBirthDate"]  # fmt: skip
+    (row,) = scan(tmp_path, tags=tags).table.to_pylist()
+    assert [row[name] for name in tags] == [4.25, "Ä^B", -536, True, [1, 2, 3, 4], True, "ours", None]
+
+
+def test_an_index_with_user_tags_is_another_one(series: tuple[Path, HeaderIndex], opened: list[str]) -> None:
+    data, index = series
+    scan(data, index=index)
+    with_tags = scan(data, index=index, tags=["PatientName"])
+    assert with_tags.n_read == 12
+    opened.clear()
+    assert scan(data, index=index, tags=["PatientName"]).table.column_names[-1] == "PatientName"
+    assert "PatientName" not in scan(data, index=index).table.column_names
+    assert scan(data, index=index, tags=["PatientBirthDate"]).n_read == 12
+    assert len([name for name in opened if name.endswith(".dcm")]) == 12
 
 
 def test_scan_interrupted_behind_its_last_file_is_finished_by_the_next(
@@ -264,10 +431,10 @@ def test_killed_scan_leaves_what_it_had(tmp_path: Path) -> None:
         from pathlib import Path
         from workbench.dicom import scan as module
         from workbench.dicom.index import HeaderIndex
-        module.PART_FILES = 5
+        module.PART_FILES = module.PORTION = 5
         real = module._read
         def slow(*args):
-            time.sleep(0.02)
+            time.sleep(0.1)
             return real(*args)
         module._read = slow
         module.scan(Path(sys.argv[1]), index=HeaderIndex(Path(sys.argv[2])))

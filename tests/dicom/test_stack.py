@@ -68,8 +68,12 @@ def b_values(folder: Path, levels: tuple[float, ...] = (0, 1000), **common: Any)
 def test_two_b_values_are_a_dimension(tmp_path: Path) -> None:
     b_values(tmp_path)
     plan = plan_of(tmp_path)
-    assert plan.extra is not None
-    assert (plan.extra.name, plan.extra.values.tolist(), plan.extra.units) == ("b_value", [0, 1000], "s/mm2")
+    assert plan.extras
+    assert (plan.extras[0].name, plan.extras[0].values.tolist(), plan.extras[0].units) == (
+        "b_value",
+        [0, 1000],
+        "s/mm2",
+    )
     assert numbers(plan) == [[1, 2, 3, 4, 5, 6], [11, 12, 13, 14, 15, 16]]
     assert plan.grid.kind == "regular"
     assert codes(plan) == []
@@ -92,9 +96,9 @@ def test_every_rule_makes_its_dimension(
     for i, value in enumerate(values):
         factories.stack(tmp_path / str(i), (0, 2, 4), first=1 + 10 * i, **{keyword: value})
     plan = plan_of(tmp_path)
-    assert plan.extra is not None
-    assert plan.extra.name == name
-    assert plan.extra.values.tolist() == pytest.approx(levels)
+    assert plan.extras
+    assert plan.extras[0].name == name
+    assert plan.extras[0].values.tolist() == pytest.approx(levels)
 
 
 def test_ragged_stack_keeps_every_frame_and_is_a_finding(tmp_path: Path) -> None:
@@ -122,8 +126,8 @@ def test_time_order_from_instance_number_is_the_last_resort_with_its_finding(tmp
     factories.stack(tmp_path / "a", (0, 2, 4), first=4)
     plan = plan_of(tmp_path)
     assert numbers(plan) == [[1, 2, 3], [4, 5, 6]]
-    assert plan.extra is not None
-    assert plan.extra.name == "time"
+    assert plan.extras
+    assert plan.extras[0].name == "time"
     assert codes(plan) == ["time-order-from-instance-number"]
 
 

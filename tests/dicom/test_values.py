@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests import factories
+from tests import factories, multiframe
+from workbench.dicom.frame_table import frame_rows
 from workbench.dicom.scan import scan
-from workbench.dicom.values import stored_dtype, value_map
+from workbench.dicom.values import value_map
 from workbench.errors import UsageError
 
 
@@ -64,11 +64,6 @@ def test_stored_numbers_are_left_alone(tmp_path: Path) -> None:
     assert (quantity.dtype.name, quantity.identity, quantity.units) == ("int16", True, "1")
 
 
-@pytest.mark.parametrize("bits", [1, 8, 12, 16, 24, 32, 33, 64, 65535])
-def test_any_number_of_bits_has_a_dtype(bits: int) -> None:
-    assert stored_dtype(bits, signed=False).itemsize in (1, 2, 4, 8)
-
-
 @pytest.mark.parametrize("bits", [0, 24, 64, 65535])
 def test_impossible_bits_never_stop_a_table(bits: int, tmp_path: Path) -> None:
     factories.image(tmp_path / "a", BitsAllocated=bits, BitsStored=bits, HighBit=65535)
@@ -89,6 +84,7 @@ def test_impossible_bits_never_stop_a_table(bits: int, tmp_path: Path) -> None:
         ({"Modality": "PT", "Units": "GML"}, "g/mL", "suv"),
         ({"Modality": "PT", "Units": "GML", "SUVType": "LBM"}, "g/mL", "suv-lbm"),
         ({"Modality": "PT", "Units": "CNTS"}, "{counts}", "counts"),
+        ({"Modality": "NM", "RescaleSlope": None, "RescaleIntercept": None}, "{counts}", "counts"),
         ({"Modality": "MG", "RescaleSlope": None, "RescaleIntercept": None}, "1", "signal"),
     ],
 )
@@ -102,7 +98,6 @@ def test_units_table(tags: dict[str, Any], units: str, kind: str, tmp_path: Path
     [
         {"Modality": "PT"},
         {"Modality": "PT", "Units": "XYZ"},
-        {"Modality": "NM"},
         # A CT without its map holds numbers of the detector's choosing.
         {"RescaleSlope": None, "RescaleIntercept": None},
         {"Modality": "PT", "Units": "BQML", "RescaleSlope": None},
@@ -118,13 +113,31 @@ def test_units_that_differ_within_a_pet_are_unknown(tmp_path: Path) -> None:
     assert (quantity.units, codes(quantity)) == ("", ["units-unknown"])
 
 
-def test_map_in_functional_groups_is_not_taken_for_hounsfield(tmp_path: Path) -> None:
-    factories.image(
-        tmp_path / "a", frames=np.zeros((3, 4, 4), "<i2"), SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1",
-        RescaleSlope=None, RescaleIntercept=None,
-    )  # fmt: skip
-    quantity = value_map(scan(tmp_path).instances)
+def test_enhanced_ct_without_a_map_is_not_taken_for_hounsfield(tmp_path: Path) -> None:
+    multiframe.enhanced(tmp_path / "a", [(0, 0, z) for z in range(3)], rescale=None)
+    quantity = value_map(frame_rows(scan(tmp_path).instances))
     assert (quantity.units, quantity.value_kind, codes(quantity)) == ("", "stored", ["units-unknown"])
+
+
+def test_enhanced_mr_without_a_map_is_signal_as_stored(tmp_path: Path) -> None:
+    places = [(0, 0, z) for z in range(3)]
+    multiframe.enhanced(tmp_path / "a", places, rescale=None, SOPClassUID=multiframe.ENHANCED_MR, Modality="MR")
+    quantity = value_map(frame_rows(scan(tmp_path).instances))
+    assert (quantity.units, quantity.value_kind, codes(quantity)) == ("1", "signal", [])
+    assert quantity.identity
+
+
+def test_enhanced_ct_scales_each_frame_by_its_own_map(tmp_path: Path) -> None:
+    maps = [(1.0, -1000.0), (2.0, -1024.0)]
+    multiframe.enhanced(tmp_path / "a", [(0, 0, 0), (0, 0, 1)], rescale=maps)
+    quantity = value_map(frame_rows(scan(tmp_path).instances))
+    assert (quantity.units, quantity.dtype.name, quantity.constant) == ("[hnsf'U]", "float32", False)
+    assert list(zip(quantity.slope, quantity.intercept, strict=True)) == maps
+
+
+def test_tables_of_older_scans_may_lack_columns() -> None:
+    quantity = value_map(pa.table({"Modality": ["MR", "MR"]}))
+    assert (quantity.dtype.name, quantity.units, quantity.identity) == ("uint16", "1", True)
 
 
 def test_palette_indices_are_no_quantity(tmp_path: Path) -> None:

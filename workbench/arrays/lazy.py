@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +13,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from workbench.dicom.frames import FrameReader, FrameRef, read_frame, read_frames
+from workbench.errors import DicomError
 
 
 class LazyImage(BackendArray):
@@ -61,25 +64,61 @@ class LazyImage(BackendArray):
         n = self.cells.ndim
         outer = [np.atleast_1d(np.arange(size)[part]) for size, part in zip(self.cells.shape, key[:n], strict=True)]
         rows = self.cells[np.ix_(*outer)]
+        refs = [None if row < 0 else self.refs[row] for row in rows.ravel().tolist()]
         inner = key[n:]
-        whole = all(_is_whole(part, size) for part, size in zip(inner, self.frame_shape, strict=True))
-        lists = [
-            slice(None) if whole else np.atleast_1d(np.arange(s)[p])
-            for s, p in zip(self.frame_shape, inner, strict=True)
-        ]
-        frame_shape = self.frame_shape if whole else tuple(len(part) for part in lists)  # type: ignore[arg-type]
-        result = np.empty((rows.size, *frame_shape), self.dtype)
-        refs = [None if row < 0 else self.refs[row] for row in rows.ravel()]
-
-        def cropped(ref: FrameRef, out: NDArray[Any], *, checked: bool) -> None:
-            frame = np.empty(self.frame_shape, self.dtype)
-            self.reader(ref, frame, checked=checked)
-            out[...] = frame[np.ix_(*lists)]
-
-        read_frames(refs, result, checked=self.checked, reader=self.reader if whole else cropped)
-        result = result.reshape(*rows.shape, *frame_shape)
+        if all(_is_whole(part, size) for part, size in zip(inner, self.frame_shape, strict=True)):
+            result = _empty((rows.size, *self.frame_shape), self.dtype)
+            read_frames(refs, result, checked=self.checked, reader=self.reader)
+        else:
+            result = self._read_parts(refs, inner)
+        result = result.reshape(*rows.shape, *result.shape[1:])
         # A single number drops its axis.
         return result[tuple(0 if isinstance(part, (int, np.integer)) else slice(None) for part in key)]
+
+    def _read_parts(self, refs: Sequence[FrameRef | None], inner: tuple[Any, ...]) -> NDArray[Any]:
+        """Parts of frames; of an uncompressed file only the rows between the first and the last wanted are read."""
+        lists = [np.atleast_1d(np.arange(s)[p]) for s, p in zip(self.frame_shape, inner, strict=True)]
+        result = _empty((len(refs), *(len(part) for part in lists)), self.dtype)
+        if not result.size:
+            return result
+        top, stop = int(lists[0].min()), int(lists[0].max()) + 1
+        band = (stop - top, *self.frame_shape[1:])
+        wanted = np.ix_(lists[0] - top, *lists[1:])
+
+        def cropped(ref: FrameRef, out: NDArray[Any], *, checked: bool) -> None:
+            frame = np.empty(band, self.dtype)
+            self.reader(ref, frame, checked=checked)
+            out[...] = frame[wanted]
+
+        some = [None if ref is None else _rows_of(ref, top, stop) for ref in refs]
+        read_frames(some, result, checked=self.checked, reader=cropped)
+        return result
+
+
+def _rows_of(ref: FrameRef, top: int, stop: int) -> FrameRef:
+    """The rows *top* to *stop* of a frame."""
+    if stop - top == ref.rows:
+        return ref
+    first, left, rows, columns = ref.crop or (0, 0, ref.rows, ref.columns)
+    return ref._replace(rows=stop - top, crop=(first + top, left, rows, columns))
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Array to read into.
+
+    Raises
+    ------
+    DicomError
+        It is larger than the memory of this machine.
+    """
+    needed = math.prod(shape) * dtype.itemsize
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
+    if needed > memory:
+        raise DicomError(
+            f"array of {needed / 1e9:.0f} GB, this machine has {memory / 1e9:.0f} GB of memory",
+            remedy="take a part with isel(...), or open with chunks={}",
+        )
+    return np.empty(shape, dtype)
 
 
 def _none_forwards(part: Any, size: int) -> Any:

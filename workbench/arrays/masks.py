@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from workbench.arrays.build import text
+from workbench.arrays.coordinates import text
 from workbench.dicom.stack import Plan
 from workbench.errors import LabelError, PathNotFound
 from workbench.findings import Finding

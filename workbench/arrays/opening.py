@@ -1,58 +1,100 @@
-"""A path -> Dataset or DataTree, without a cohort: what the ``engine="dicom"`` entry point calls."""
+"""Paths -> Dataset or DataTree, without a cohort: what the ``engine="dicom"`` entry point calls."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.dicom.listing import Place
 from workbench.dicom.scan import scan
-from workbench.dicom.series import choose, choose_part, iterate_series
-from workbench.errors import EmptyExtract, PathNotFound
+from workbench.dicom.series import choose, choose_part, iterate_series, named
+from workbench.dicom.user_tags import TagName, column_names
+from workbench.errors import EmptyExtract, PathNotFound, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import xarray as xr
 
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-def headers_of(path: str | os.PathLike[str]) -> tuple[pa.Table, Path]:
-    """Header table of a file or of a folder and everything in it, and the folder its paths are relative to.
+
+def headers_of(paths: Paths, *, tags: Sequence[TagName] = ()) -> tuple[pa.Table, Path]:
+    """Header table of files or folders and everything in them, and the folder its paths are relative to.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        A folder, a file, or several of either.
+    tags : sequence, optional
+        Further tags to read, by keyword or number.
 
     Raises
     ------
-    PathNotFound, EmptyExtract
+    PathNotFound, EmptyExtract, UsageError
     """
-    path = Path(path)
-    if not path.exists():
-        raise PathNotFound("no such file or folder", file=str(path), remedy="check the path")
-    root, place = (path, Place()) if path.is_dir() else (path.parent, Place(path.name))
-    found = scan(root, places=[place])
-    if not found.instances.num_rows:
+    root, places = _places(paths)
+    found = scan(root, places=places, tags=tags)
+    table = named(found.table)
+    if not table.num_rows:
         first = next((f for f in found.findings), None)
         reason = f"no readable DICOM object ({first.code}: {first.path})" if first else "no DICOM object"
-        raise EmptyExtract(reason, file=str(path), remedy="check the path")
-    return found.table, root
+        raise EmptyExtract(reason, file=_label(paths), remedy="check the path")
+    return table, root
+
+
+def _places(paths: Paths) -> tuple[Path, list[Place]]:
+    """The folder that holds all the paths, and each of them relative to it."""
+    several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if not several:
+        raise UsageError("no path given", remedy="name a folder or files")
+    if not all(isinstance(path, (str, os.PathLike)) for path in several):
+        raise UsageError("not a path", remedy="name a folder, a file or a list of files")
+    # One pass of absolute names: a list of a thousand files must not resolve each of them.
+    names = [os.path.abspath(path) for path in several]
+    for name, path in zip(names, several, strict=True):
+        if not os.path.lexists(name) or not os.path.exists(name):
+            raise PathNotFound("no such file or folder", file=str(path), remedy="check the path")
+    if len(names) == 1:
+        only = Path(names[0])
+        return (only, [Place()]) if only.is_dir() else (only.parent, [Place(only.name)])
+    try:
+        root = os.path.commonpath([os.path.dirname(name) for name in names])
+    except ValueError:
+        raise UsageError("paths on different drives", remedy="open them one by one") from None
+    return Path(root), [Place(Path(os.path.relpath(name, root)).as_posix()) for name in dict.fromkeys(names)]
+
+
+def _label(paths: Paths) -> str:
+    if isinstance(paths, (str, os.PathLike)):
+        return str(paths)
+    return f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else str(paths[0])
 
 
 def open_series(
-    path: str | os.PathLike[str],
+    paths: Paths,
     *,
     series: str | None = None,
     part: int | None = None,
     values: str = "physical",
     dtype: str | None = None,
+    tags: Sequence[TagName] = (),
 ) -> xr.Dataset:
-    """Lazy Dataset of one series in a folder or file; see :func:`workbench.arrays.build.build`."""
+    """Lazy Dataset of one series in a folder, a file or several; see :func:`workbench.arrays.build.build`."""
     from workbench.arrays.build import build
 
-    table, root = headers_of(path)
-    chosen = choose(table, root, series=series, where=str(path))
-    return build(chosen, choose_part(chosen, part), root, values=values, dtype=dtype)
+    table, root = headers_of(paths, tags=tags)
+    chosen = choose(table, root, series=series, where=_label(paths))
+    return build(chosen, choose_part(chosen, part), root, values=values, dtype=dtype, tags=column_names(tags))
 
 
 def open_study(
-    path: str | os.PathLike[str], *, values: str = "physical", dtype: str | None = None
+    paths: Paths,
+    *,
+    values: str = "physical",
+    dtype: str | None = None,
+    tags: Sequence[TagName] = (),
 ) -> dict[str, xr.Dataset]:
     """Lazy Datasets of every image series below a folder, by tree path ``/study/series[/part-N]``.
 
@@ -62,15 +104,16 @@ def open_study(
     from workbench.arrays.tree import tree_groups
     from workbench.errors import DicomError
 
-    table, root = headers_of(path)
+    table, root = headers_of(paths, tags=tags)
     groups: dict[str, xr.Dataset] = {}
     failed: list[str] = []
     for series in iterate_series(table, root):
-        study = series.rows["StudyInstanceUID"][0].as_py() or "study-unknown"
+        study = (series.rows["StudyInstanceUID"][0].as_py() or "study-unknown").replace("/", "_")
+        stem = f"/{study}/{series.uid.replace('/', '_')}"
         for number, plan in enumerate(series.plans, 1):
-            name = f"/{study}/{series.uid}" + (f"/part-{number}" if len(series.plans) > 1 else "")
+            name = stem + (f"/part-{number}" if len(series.plans) > 1 else "")
             try:
-                groups[name] = build(series, plan, root, values=values, dtype=dtype)
+                groups[name] = build(series, plan, root, values=values, dtype=dtype, tags=column_names(tags))
             except DicomError as error:
                 failed.append(f"{series.uid}: {error.what}")
     return tree_groups(groups, not_loaded=failed)

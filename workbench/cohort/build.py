@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -210,8 +211,8 @@ def _part_row(extract: Extract, series: Series, number: int, plan: Plan) -> dict
         "Rows": grid.shape[1],
         "Columns": grid.shape[2],
         "ImageType": plan.rows["ImageType"][0].as_py(),
-        "extra_dim": plan.extra.name if plan.extra else None,
-        "n_extra": len(plan.extra.values) if plan.extra else None,
+        "extra_dim": ", ".join(extra.name for extra in plan.extras) or None,
+        "n_extra": math.prod(len(extra.values) for extra in plan.extras) if plan.extras else None,
         "geometry": grid.kind,
         "flags": " ".join(grid.flags),
         "plane": grid.plane,

@@ -249,9 +249,12 @@ def _steps(positions: Floats, normal: Floats, tolerance: float) -> _Verdict:
     units = np.rint(steps / candidate) if smallest > 0 else np.zeros_like(steps)
     unit = advance / float(units.sum()) if units.sum() > 0 else 0.0
     gaps = int((units - 1).clip(min=0).sum())
+    # Small steps that all err to one side add up: no slice may be off its place on the even line either.
+    even = advance * np.arange(len(along)) / (len(along) - 1)
+    drifted = float(np.abs(along - along[0] - even).max())
     if straight > max(tolerance * step, 1e-3) or smallest <= 0:
         kind: Kind = "variable"
-    elif error <= tolerance * step:
+    elif error <= tolerance * step and drifted <= tolerance * step:
         kind = "regular"
     elif gaps and float(np.abs(steps - units * unit).max()) <= tolerance * unit:
         kind, step = "gaps", unit

@@ -6,6 +6,7 @@ Every file is written aside and renamed: a name without ``.tmp`` is always whole
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -14,13 +15,12 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workbench.dicom.tags import TAGS
+from workbench.dicom.wanted import KEPT, Wanted
 from workbench.writing import aside
 
 #: Raised by one whenever the meaning of a column changes.
-FORMAT: Final = 2
+FORMAT: Final = 3
 
-_SIGNATURE: Final = json.dumps([FORMAT, [[tag.keyword, tag.number, tag.form] for tag in TAGS]]).encode()
 _KEY: Final = b"workbench.headers"
 
 
@@ -31,22 +31,31 @@ class HeaderIndex:
     ----------
     folder : Path
         Folder in the cache that belongs to this extract alone.
+    wanted : Wanted, default the kept columns
+        Columns of the table; with other columns it is another table, in files of its own.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, wanted: Wanted = KEPT) -> None:
         self.folder = folder
+        self._signature = json.dumps([FORMAT, wanted.signature]).encode()
+        extra = json.dumps([[tag.keyword, tag.number] for tag in wanted.extra]).encode()
+        self._suffix = f"-{hashlib.blake2b(extra, digest_size=6).hexdigest()}" if wanted.extra else ""
+
+    def of(self, wanted: Wanted) -> HeaderIndex:
+        """The index of the same extract for these columns."""
+        return HeaderIndex(self.folder, wanted)
 
     @property
     def path(self) -> Path:
         """The finished table."""
-        return self.folder / "headers.parquet"
+        return self.folder / f"headers{self._suffix}.parquet"
 
     def read(self) -> pa.Table | None:
         """Rows known so far: the finished table and the parts of an interrupted scan; None where there are none.
 
         A file of another format version, or one that cannot be read, counts as not there.
         """
-        tables = [table for path in (self.path, *self._parts()) if (table := _read(path)) is not None]
+        tables = [table for path in (self.path, *self._parts()) if (table := self._read(path)) is not None]
         return pa.concat_tables(tables) if tables else None
 
     @property
@@ -57,28 +66,26 @@ class HeaderIndex:
     def add_part(self, table: pa.Table) -> None:
         """Keep a finished portion of a running scan."""
         number = len(self._parts())
-        write_parquet(_signed(table), self.folder / f"part-{number:05d}-{os.getpid()}.parquet")
+        write_parquet(self._signed(table), self.folder / f"part{self._suffix}-{number:05d}-{os.getpid()}.parquet")
 
     def finish(self, table: pa.Table) -> None:
         """Store the whole table and forget the parts."""
-        write_parquet(_signed(table), self.path)
+        write_parquet(self._signed(table), self.path)
         for part in self._parts():
             part.unlink(missing_ok=True)
 
     def _parts(self) -> list[Path]:
-        return sorted(self.folder.glob("part-*.parquet"))
+        return sorted(self.folder.glob(f"part{self._suffix}-{'[0-9]' * 5}-*.parquet"))
 
+    def _signed(self, table: pa.Table) -> pa.Table:
+        return table.replace_schema_metadata({_KEY: self._signature})
 
-def _signed(table: pa.Table) -> pa.Table:
-    return table.replace_schema_metadata({_KEY: _SIGNATURE})
-
-
-def _read(path: Path) -> pa.Table | None:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid):
-        return None
-    return table if (table.schema.metadata or {}).get(_KEY) == _SIGNATURE else None
+    def _read(self, path: Path) -> pa.Table | None:
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowInvalid):
+            return None
+        return table if (table.schema.metadata or {}).get(_KEY) == self._signature else None
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

@@ -9,7 +9,9 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from workbench.findings import Finding
 
@@ -24,8 +26,7 @@ class Place:
     recursive: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """One regular file."""
 
     #: POSIX path relative to the root, links unresolved.
@@ -54,11 +55,13 @@ def list_files(
     walk = _Walk(str(root), allowed)
     for place in places:
         walk.place(place)
-    return sorted(walk.files, key=lambda entry: entry.path), walk.findings
+    return sorted(walk.files, key=attrgetter("path")), walk.findings
 
 
 def _is_utf8(name: str) -> bool:
     """Whether a file name is text; the index cannot hold names that are not."""
+    if name.isascii():
+        return True
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -141,7 +144,7 @@ class _Walk:
     def _entries(self, folder: str, prefix: str) -> Iterator[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
-                yield from sorted(entries, key=lambda entry: entry.name)
+                yield from sorted(entries, key=attrgetter("name"))
         except OSError as error:
             self.findings.append(
                 Finding("file-unreadable", f"folder: {error.strerror or 'not readable'}", path=prefix or ".")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import DicomError
+
+#: Pixels computed at a time, so that what is wider than the result stays in cache and small.
+BLOCK_PIXELS: Final = 1 << 15
+_UNSIGNED: Final = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,35 +27,124 @@ class Lut:
     table: NDArray[np.float32]
 
 
-def apply_map(stored: NDArray[Any], slope: float, intercept: float, out: NDArray[Any], *, checked: bool) -> None:
-    """Write ``stored * slope + intercept`` into *out*, (rows, columns), while the slice is in cache.
+def apply_map(
+    stored: NDArray[Any],
+    slope: float,
+    intercept: float,
+    out: NDArray[Any],
+    *,
+    checked: bool,
+    lut: Lut | None = None,
+) -> None:
+    """Write ``stored * slope + intercept``, or *lut*'s values, into *out*, (rows, columns[, channel]).
 
-    Floats are computed in float64 and rounded once. Integers are computed exactly.
+    Floats are computed in float64 and rounded once. Integers are computed exactly. *stored* may be a view of *out*
+    where both have the same item size.
+
+    Parameters
+    ----------
+    stored : array
+        Numbers as stored, shape of *out*.
+    slope, intercept : float
+        The line; not used where there is a table.
+    out : array
+        Where the values go.
+    checked : bool
+        Look whether every value fits the dtype of *out*.
+    lut : Lut, optional
+        Table that gives the values.
 
     Raises
     ------
     DicomError
-        A value does not fit the dtype of *out* (only looked for where *checked*).
+        A value does not fit the dtype of *out* (only looked for where *checked*); a look-up table on floats.
+
+    Examples
+    --------
+    >>> out = np.empty(3, np.float32)
+    >>> apply_map(np.array([0, 5, 9]), 1.0, 0.0, out, checked=False, lut=Lut(4, np.array([1.5, 2.5], np.float32)))
+    >>> out.tolist()
+    [1.5, 2.5, 2.5]
     """
-    if out.dtype.kind == "f":
-        out[...] = stored * slope + intercept
+    if lut is not None:
+        _look_up(stored, lut, out, checked)
+    elif out.dtype.kind == "f":
+        _line(stored, slope, intercept, out)
+    else:
+        _whole_line(stored, int(slope), int(intercept), out, checked)
+
+
+def _blocks(stored: NDArray[Any], out: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Both arrays, some rows at a time."""
+    step = max(1, BLOCK_PIXELS // max(1, stored[:1].size)) if stored.ndim > 1 else BLOCK_PIXELS
+    for start in range(0, len(stored), step):
+        yield stored[start : start + step], out[start : start + step]
+
+
+def _line(stored: NDArray[Any], slope: float, intercept: float, out: NDArray[Any]) -> None:
+    if slope == 1 and intercept == 0:
+        out[...] = stored
         return
-    step, offset = int(slope), int(intercept)
+    for part, target in _blocks(stored, out):
+        values = np.multiply(part, slope, dtype=np.float64)
+        values += intercept
+        target[...] = values
+
+
+def _look_up(stored: NDArray[Any], lut: Lut, out: NDArray[Any], checked: bool) -> None:
+    if stored.dtype.kind == "f":
+        raise DicomError("look-up table for pixels that are not whole numbers", remedy="open with values='stored'")
+    limits = np.iinfo(out.dtype) if out.dtype.kind in "iu" else None
+    for part, target in _blocks(stored, out):
+        places = np.subtract(part, lut.first, dtype=np.int64)
+        values = lut.table.take(places, mode="clip")
+        if limits is not None and checked:
+            fits = (values >= limits.min) & (values <= limits.max) & (values == np.floor(values))
+            if not fits.all():
+                raise DicomError(
+                    f"values of the look-up table do not fit {out.dtype}", remedy="open with dtype='float32'"
+                )
+        target[...] = values
+
+
+def _whole_line(stored: NDArray[Any], step: int, offset: int, out: NDArray[Any], checked: bool) -> None:
     if checked and stored.size:
-        limits = np.iinfo(out.dtype)
-        ends = sorted((int(stored.min()) * step + offset, int(stored.max()) * step + offset))
-        if ends[0] < limits.min or ends[1] > limits.max:
-            raise DicomError(
-                f"values from {ends[0]} to {ends[1]} do not fit {out.dtype}",
-                remedy="open with dtype='int32', or values='stored'",
-            )
+        _require_fit(stored, step, offset, out.dtype)
     if step == 1 and offset == 0:
         out[...] = stored
     elif step == 1 and stored.dtype.kind in "iu" and stored.dtype.itemsize == out.dtype.itemsize:
         # The check above, or the declared range, vouches that the sum fits; then unsigned arithmetic, which wraps,
         # gives its bits whatever the signs of the two types.
         size = out.dtype.itemsize
-        unsigned = np.dtype(f"u{size}")
+        unsigned = _UNSIGNED[size]
         np.add(stored.view(unsigned), unsigned.type(offset % (1 << 8 * size)), out=out.view(unsigned))
     else:
-        out[...] = stored.astype(np.int64) * step + offset
+        for part, target in _blocks(stored, out):
+            values = np.multiply(part, step, dtype=np.int64)
+            values += offset
+            target[...] = values
+
+
+def _require_fit(stored: NDArray[Any], step: int, offset: int, dtype: np.dtype[Any]) -> None:
+    """Raise where a value lies beyond *dtype*; an end that the stored type itself cannot reach is not looked for."""
+    limits, possible = _limits(dtype), _limits(stored.dtype)
+    low, high = (0, 1) if step >= 0 else (1, 0)
+    if (possible[low] * step + offset >= limits[0] or _reached(stored, low) * step + offset >= limits[0]) and (
+        possible[high] * step + offset <= limits[1] or _reached(stored, high) * step + offset <= limits[1]
+    ):
+        return
+    found = sorted((_reached(stored, 0) * step + offset, _reached(stored, 1) * step + offset))
+    raise DicomError(
+        f"values from {found[0]} to {found[1]} do not fit {dtype}",
+        remedy="open with dtype='int32', or values='stored'",
+    )
+
+
+@cache
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    facts = np.iinfo(dtype)
+    return int(facts.min), int(facts.max)
+
+
+def _reached(stored: NDArray[Any], end: int) -> int:
+    return int(stored.max() if end else stored.min())

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,9 @@ from workbench.dicom.stack import Plan, make_plan
 from workbench.dicom.values import value_map
 from workbench.errors import AmbiguousSeries, SeriesNotFound, UsageError
 from workbench.findings import Finding
+
+#: Where a UID is missing: stands for it, with the path where objects must differ.
+_NAMELESS: Final = "no-uid:"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,34 @@ class Series:
 
 def usable(table: pa.Table) -> pa.Table:
     """Rows of a header table that are DICOM objects with an identity and whole."""
-    return table.filter(pc.equal(table["status"], "dicom"))
+    return _only(table, "status", "dicom")
+
+
+def _only(table: pa.Table, column: str, value: str) -> pa.Table:
+    """Rows with *value* in *column*; the table itself where all have it: filtering copies every column."""
+    if pc.unique(table[column]).to_pylist() == [value]:
+        return table
+    return table.filter(pc.equal(table[column], value))
+
+
+def named(table: pa.Table) -> pa.Table:
+    """Usable rows, and objects without series or instance UID under names made from their paths.
+
+    For files opened on their own, where nothing has to be told apart from another extract.
+    """
+    found = pc.and_(pc.equal(table["status"], "identity-missing"), pc.equal(table["kind"], "image"))
+    sized = pc.greater(pc.multiply(pc.fill_null(table["Rows"], 0), pc.fill_null(table["Columns"], 0)), 0)
+    nameless = pc.and_(pc.and_(found, sized), pc.greater_equal(table["pixel_offset"], 0))
+    if not pc.any(nameless).as_py():
+        return usable(table)
+    made = pc.binary_join_element_wise(_NAMELESS, table["path"], "")
+    for column in ("SeriesInstanceUID", "SOPInstanceUID"):
+        given = (
+            pc.coalesce(table[column], made) if column == "SOPInstanceUID" else pc.coalesce(table[column], _NAMELESS)
+        )
+        table = table.set_column(table.schema.get_field_index(column), column, given)
+    status = pc.if_else(nameless, "dicom", table["status"])
+    return usable(table.set_column(table.schema.get_field_index("status"), "status", status))
 
 
 def iterate_series(table: pa.Table, root: str | os.PathLike[str], *, uids: set[str] | None = None) -> Iterator[Series]:
@@ -63,6 +93,9 @@ def iterate_series(table: pa.Table, root: str | os.PathLike[str], *, uids: set[s
         Only these series.
     """
     table = usable(table)
+    if uids is not None and len(uids) == 1 and pc.unique(table["SeriesInstanceUID"]).to_pylist() == [*uids]:
+        yield _series(next(iter(uids)), table, Path(root))
+        return
     encoded = table["SeriesInstanceUID"].combine_chunks().dictionary_encode()
     names = encoded.dictionary.to_pylist() if table.num_rows else []
     codes = encoded.indices.to_numpy(zero_copy_only=False) if table.num_rows else np.empty(0, np.int64)
@@ -80,14 +113,18 @@ def _series(uid: str, rows: pa.Table, root: Path) -> Series:
     kind = "image" if "image" in kinds else kinds[0]
     if kind != "image":
         return Series(uid, kind, rows, (), tuple(findings), True, frozenset(conflicting))
-    images = rows.filter(pc.equal(rows["kind"], "image"))
-    plans = tuple(make_plan(part) for part in split(images))
+    images = _only(rows, "kind", "image")
+    plans = tuple(plan for part in split(images) for plan in _plans(part))
+    unnamed = sum(str(one).startswith(_NAMELESS) for one in images["SOPInstanceUID"].to_pylist())
+    if unnamed or uid == _NAMELESS:
+        findings.append(Finding("identity-missing", f"{images.num_rows} files", count=images.num_rows))
+    plans = tuple(sorted(plans, key=lambda plan: -plan.n_frames))
     if len(plans) > 1:
         sizes = ", ".join(str(plan.n_frames) for plan in plans)
         findings.append(Finding("several-parts", f"{len(plans)} parts of {sizes} images"))
     for plan in plans:
         findings.extend(_worth_telling(plan, plans[0]))
-        findings.extend(value_map(plan.rows).findings)
+        findings.extend(value_map(plan.rows, root=root).findings)
     used = zip(images["TransferSyntaxUID"].to_pylist(), images["SamplesPerPixel"].to_pylist(), strict=True)
     kinds_of_pixels = sorted({(syntax, (samples or 1) > 1) for syntax, samples in used if syntax})
     syntaxes = [syntax for syntax, _ in kinds_of_pixels]
@@ -101,6 +138,15 @@ def _series(uid: str, rows: pa.Table, root: Path) -> Series:
         findings.append(Finding("lossy-compression", f"{images.num_rows} files"))
     named = tuple(replace(finding, series_uid=uid, patient_id=finding.patient_id or patient) for finding in findings)
     return Series(uid, kind, rows, plans, named, not unknown, frozenset(conflicting))
+
+
+def _plans(part: pa.Table) -> tuple[Plan, ...]:
+    """Plan of one part; several multi-frame objects that nothing tells apart are a plan each."""
+    plan = make_plan(part)
+    objects = pc.unique(part["SOPInstanceUID"]).to_pylist()
+    if not plan.refused or len(objects) == part.num_rows or len(objects) < 2:
+        return (plan,)
+    return tuple(make_plan(part.filter(pc.equal(part["SOPInstanceUID"], uid))) for uid in sorted(objects))
 
 
 def _worth_telling(plan: Plan, main: Plan) -> list[Finding]:
@@ -122,8 +168,7 @@ def choose(table: pa.Table, root: str | os.PathLike[str], *, series: str | None,
     ------
     SeriesNotFound, AmbiguousSeries
     """
-    images = usable(table)
-    images = images.filter(pc.equal(images["kind"], "image"))
+    images = _only(usable(table), "kind", "image")
     uids = pc.unique(images["SeriesInstanceUID"]).to_pylist()
     if series is None:
         if not uids:

@@ -15,14 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from workbench.dicom.frame_table import frame_rows
 from workbench.dicom.geometry import ORIENTATION_TOLERANCE
 from workbench.findings import Finding
 
-#: Columns in which two images of one part may not differ.
+#: Columns in which two images of one part may not differ, beside ImageType.
 SPLIT_BY: Final = (
-    "Modality", "SOPClassUID", "FrameOfReferenceUID", "ImageType", "Rows", "Columns", "SamplesPerPixel",
-    "PhotometricInterpretation",
+    "Modality", "SOPClassUID", "FrameOfReferenceUID", "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation",
 )  # fmt: skip
+#: Parts of an MR signal as ImageType names them, alone or before an underscore (PS3.3 C.8.3.1.1.1; Philips M_FFE).
+COMPONENTS: Final = ("M", "P", "R", "I")
+#: What Philips writes in place of P_FFE.
+_PHASE_MAP: Final = "PHASE MAP"
 #: Pixel spacings nearer than this share of each other are the same.
 SPACING_TOLERANCE: Final = 1e-4
 
@@ -41,36 +45,104 @@ def numbers(table: pa.Table, column: str) -> NDArray[np.float64]:
     return np.where(np.abs(flat) < LARGEST, flat, np.nan).reshape(-1, width)
 
 
+def same_rows(values: NDArray[np.float64]) -> bool:
+    """Whether all rows are equal; NaN equals NaN."""
+    first = values[:1]
+    return bool(((values == first) | (np.isnan(values) & np.isnan(first))).all())
+
+
+def component(image_type: str) -> str:
+    r"""Part of the MR signal that an ImageType names: ``M``, ``P``, ``R`` or ``I``; empty where none.
+
+    Examples
+    --------
+    >>> component(r"ORIGINAL\PRIMARY\P\ND"), component(r"ORIGINAL\PRIMARY\M_FFE\M\FFE"), component("DERIVED")
+    ('P', 'M', '')
+    """
+    for token in image_type.split("\\")[2:]:
+        if token in COMPONENTS:
+            return token
+    return ""
+
+
+def without_component(image_type: str) -> str:
+    """An ImageType with what tells magnitude from phase taken out."""
+    tokens = image_type.split("\\")
+    kept = [t for t in tokens[2:] if t not in COMPONENTS and t[:2] not in ("M_", "P_", "R_", "I_") and t != _PHASE_MAP]
+    return "\\".join([*tokens[:2], *kept])
+
+
 def split(table: pa.Table) -> list[pa.Table]:
-    """Parts of one series' image rows, the largest first; together they hold every row.
+    """Parts of one series' image rows, the largest first; together they hold every frame.
 
     Parameters
     ----------
     table : pyarrow.Table
-        Rows of one SeriesInstanceUID, one per instance.
+        Rows of one SeriesInstanceUID, one per instance or one per frame.
 
     Returns
     -------
     list of pyarrow.Table
-        In an order that does not depend on the order of the rows.
+        Frame rows, in an order that does not depend on the order of the given rows.
     """
+    table = frame_rows(table)
     orientation = _classes(numbers(table, "ImageOrientationPatient"), ORIENTATION_TOLERANCE)
     spacing = _classes(numbers(table, "PixelSpacing"), SPACING_TOLERANCE)
-    columns: list[list[Any]] = [table[name].to_pylist() for name in SPLIT_BY]
-    frames = table["NumberOfFrames"].to_pylist()
+    columns = [_codes(table[name]) for name in SPLIT_BY]
+    types = table["ImageType"].to_pylist()
+    # Magnitude and phase of the same slices belong together; told apart again where they are not the same.
+    bases = {text: without_component(text or "") for text in set(types)}
+    number = {base: i for i, base in enumerate(sorted(set(bases.values())))}
+    columns.append(np.array([number[bases[text]] for text in types], np.int64))
+    columns += [orientation, spacing, _own(table)]
+    group = np.zeros(table.num_rows, np.int64)
+    for column in columns:
+        if len(column) and (column != column[0]).any():
+            _, group = np.unique(group * (int(column.max()) + 2) + column + 1, return_inverse=True)
+    components = {text: component(text or "") for text in set(types)}
+    if not group.any() and len(set(components.values())) <= 1:
+        return [table]
     uids = table["SOPInstanceUID"].to_pylist()
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for row in range(table.num_rows):
-        # Every multi-frame object is a stack of its own.
-        own = uids[row] if (frames[row] or 1) > 1 else ""
-        key = (*(column[row] for column in columns), int(orientation[row]), int(spacing[row]), own)
-        groups.setdefault(key, []).append(row)
-    ordered = sorted(groups.values(), key=lambda rows: (-len(rows), min(uids[row] for row in rows)))
-    return [table.take(pa.array(rows)) for rows in ordered]
+    parts: list[list[int]] = []
+    for number_ in range(int(group.max()) + 1):
+        rows = np.flatnonzero(group == number_).tolist()
+        parts.extend(_by_component(rows, [components[text] for text in types], numbers(table, "ImagePositionPatient")))
+    ordered = sorted(parts, key=lambda rows: (-len(rows), min(uids[row] for row in rows), rows[0]))
+    return [table] if len(ordered) == 1 else [table.take(pa.array(rows)) for rows in ordered]
+
+
+def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Number of each row's value among the column's values."""
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    codes: NDArray[np.int64] = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
+
+
+def _own(table: pa.Table) -> NDArray[np.int64]:
+    """A number per multi-frame object without places, each of which is a stack of its own; -1 for all others."""
+    frames = pc.fill_null(table["NumberOfFrames"], 1).to_numpy(zero_copy_only=False)
+    placed = np.isfinite(numbers(table, "ImagePositionPatient")).all(axis=1)
+    return np.where((frames > 1) & ~placed, _codes(table["SOPInstanceUID"]), -1)
+
+
+def _by_component(rows: list[int], named: list[str], positions: NDArray[np.float64]) -> list[list[int]]:
+    """One part where every component has the same positions, else a part for each."""
+    by: dict[str, list[int]] = {}
+    for row in rows:
+        by.setdefault(named[row], []).append(row)
+    if len(by) == 1:
+        return [rows]
+    places = [np.sort(np.round(positions[part], 3), axis=0) for part in by.values()]
+    same = all(np.array_equal(places[0], other) for other in places[1:]) and "" not in by
+    return [rows] if same else list(by.values())
 
 
 def _classes(values: NDArray[np.float64], tolerance: float) -> NDArray[np.int64]:
     """Number of the group of nearly equal rows that each row belongs to; missing rows are one group."""
+    if len(values) and same_rows(values):
+        return np.zeros(len(values), np.int64)
     distinct, inverse = np.unique(values, axis=0, return_inverse=True)
     representatives: list[NDArray[np.float64]] = []
     number = np.empty(len(distinct), np.int64)

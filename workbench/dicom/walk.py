@@ -7,11 +7,24 @@ chapter 7.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from struct import Struct
+from dataclasses import dataclass, field
 from typing import Final
 
-from workbench.dicom.tags import NOT_IMAGES, PIXEL_DATA, PIXEL_ELEMENTS, TAGS
+from workbench.dicom.elements import (
+    LONG_VRS,
+    SHORT_VRS,
+    UNDEFINED,
+    Declined,
+    NeedMore,
+    key,
+    read_explicit,
+    short,
+    u16,
+    u32,
+)
+from workbench.dicom.nested import first_item, skip_sequence
+from workbench.dicom.tags import NOT_IMAGES, PIXEL_DATA, PIXEL_ELEMENTS
+from workbench.dicom.wanted import KEPT, Wanted
 
 IMPLICIT_LE: Final = "1.2.840.10008.1.2"
 EXPLICIT_LE: Final = "1.2.840.10008.1.2.1"
@@ -19,43 +32,11 @@ EXPLICIT_BE: Final = "1.2.840.10008.1.2.2"
 DEFLATED_LE: Final = "1.2.840.10008.1.2.1.99"
 NATIVE: Final = frozenset({IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE, DEFLATED_LE})
 
-#: Nested sequences deeper than this are refused.
-MAX_DEPTH: Final = 32
-
-_U16: Final = Struct("<H").unpack_from
-_U32: Final = Struct("<I").unpack_from
-_UNDEFINED: Final = 0xFFFFFFFF
-_LONG_VRS: Final = frozenset(
-    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
-)
-_SHORT_VRS: Final = frozenset(
-    (b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
-     b"ST", b"TM", b"UI", b"UL", b"US")
-)  # fmt: skip
-_ITEM: Final = b"\xfe\xff\x00\xe0"
-_ITEM_END: Final = b"\xfe\xff\x0d\xe0"
-_SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0"
-
-
-def _key(number: int) -> bytes:
-    return (number >> 16).to_bytes(2, "little") + (number & 0xFFFF).to_bytes(2, "little")
-
-
-_WANTED: Final = {_key(tag.number): index for index, tag in enumerate(TAGS)}
-_BINARY_VRS: Final = frozenset(
-    (b"AT", b"FD", b"FL", b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SL", b"SQ", b"SS", b"SV", b"UL", b"US", b"UV")
-)
-_VR_OF: Final = tuple(tag.vr.encode() for tag in TAGS)
-_PIXEL_DATA: Final = _key(PIXEL_DATA)
-_PIXELS: Final = frozenset(_key(number) for number in PIXEL_ELEMENTS)
-_CLASS_COLUMN: Final = next(i for i, tag in enumerate(TAGS) if tag.keyword == "SOPClassUID")
+_PIXEL_DATA: Final = key(PIXEL_DATA)
+_PIXELS: Final = frozenset(key(number) for number in PIXEL_ELEMENTS)
 _NOT_IMAGES: Final = frozenset(uid.encode() for uid in NOT_IMAGES)
-#: Objects that are not images keep their bulk behind this group, where nothing is wanted.
-_LAST_GROUP_OF_OTHERS: Final = 0x0028
-
-
-class Declined(Exception):
-    """The walk cannot vouch for this file; pydicom reads it."""
+_NOT_WANTED: Final = -1
+_NO_ELEMENTS: Final[dict[int, int]] = {}
 
 
 class CutOff(EOFError):
@@ -66,15 +47,11 @@ class CutOff(EOFError):
         super().__init__("file ends within its header")
 
 
-class NeedMore(Exception):
-    """The header goes on beyond the bytes at hand."""
-
-
 @dataclass(slots=True)
 class RawHeader:
     """What the walk found in one file."""
 
-    #: Raw bytes of each wanted tag, in the order of ``TAGS``; None where absent.
+    #: Raw bytes of each wanted tag, in the order of the columns; None where absent.
     values: list[bytes | None]
     #: Transfer syntax UID.
     syntax: str
@@ -104,11 +81,26 @@ def is_dicom(head: bytes) -> bool:
         return True
     if len(head) < 8 or head[0] not in (0x02, 0x08) or head[1] != 0x00 or head[3] != 0x00:
         return False
-    explicit = head[4:6] in _SHORT_VRS or head[4:6] in _LONG_VRS
-    return explicit or _U32(head, 4)[0] <= 1024
+    explicit = head[4:6] in SHORT_VRS or head[4:6] in LONG_VRS
+    return explicit or u32(head, 4)[0] <= 1024
 
 
-def walk(head: bytes, *, whole: bool, to_end: bool = False) -> RawHeader:
+@dataclass(slots=True)
+class _Walk:
+    """One walk under way."""
+
+    head: bytes
+    #: *head* is the whole file.
+    whole: bool
+    #: Go on where nothing more is wanted.
+    to_end: bool
+    wanted: Wanted
+    raw: RawHeader
+    #: Reserved block of a private group -> wanted elements of its creator.
+    owners: dict[bytes, dict[int, int]] = field(default_factory=dict)
+
+
+def walk(head: bytes, *, whole: bool, to_end: bool = False, wanted: Wanted = KEPT) -> RawHeader:
     """Raw values of the wanted tags in the first bytes of a file.
 
     Parameters
@@ -119,6 +111,8 @@ def walk(head: bytes, *, whole: bool, to_end: bool = False) -> RawHeader:
         *head* is the whole file.
     to_end : bool, default False
         Go on to the end, or the pixels, also where nothing more is wanted: shows whether the file is cut off.
+    wanted : Wanted, default the kept columns
+        Which tags.
 
     Raises
     ------
@@ -130,25 +124,31 @@ def walk(head: bytes, *, whole: bool, to_end: bool = False) -> RawHeader:
         The file ends within its header.
     EOFError
         The file ends within its file meta group.
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> with open(get_testdata_file("CT_small.dcm"), "rb") as file:
+    ...     raw = walk(file.read(), whole=True)
+    >>> raw.values[KEPT.column["Modality"]], raw.pixel_length
+    (b'CT', 32768)
     """
     if head[128:132] != b"DICM":
         raise Declined("no preamble")
     pos, syntax, media_class = _meta(head, whole)
     if syntax in (EXPLICIT_BE, DEFLATED_LE):
         raise Declined(syntax)
-    raw = RawHeader([None] * len(TAGS), syntax, media_class)
+    raw = RawHeader([None] * len(wanted.tags), syntax, media_class)
+    state = _Walk(head, whole, to_end, wanted, raw)
+    if syntax == IMPLICIT_LE and head[pos + 4 : pos + 6].isalpha() and head[pos + 4 : pos + 6].isupper():
+        raise Declined("explicit VR under an implicit transfer syntax")
     try:
-        if syntax == IMPLICIT_LE:
-            _implicit(head, pos, raw, whole, to_end)
-        else:
-            _explicit(head, pos, raw, whole, to_end)
+        _elements(state, pos, explicit=syntax != IMPLICIT_LE)
     except EOFError:
+        wanted.without_images_only(raw.values)
         raise CutOff(raw) from None
+    wanted.without_images_only(raw.values)
     return raw
-
-
-def _short(whole: bool) -> Exception:
-    return EOFError("file ends within an element") if whole else NeedMore()
 
 
 def _meta(head: bytes, whole: bool) -> tuple[int, str, str]:
@@ -156,22 +156,22 @@ def _meta(head: bytes, whole: bool) -> tuple[int, str, str]:
     pos, end, syntax, media_class = 132, len(head), "", ""
     while True:
         if pos + 8 > end:
-            raise _short(whole)
-        if _U16(head, pos)[0] != 2:
+            raise short(whole)
+        if u16(head, pos)[0] != 2:
             break
         vr = head[pos + 4 : pos + 6]
-        if vr in _LONG_VRS:
+        if vr in LONG_VRS:
             if pos + 12 > end:
-                raise _short(whole)
-            length, data = _U32(head, pos + 8)[0], pos + 12
-        elif vr in _SHORT_VRS:
-            length, data = _U16(head, pos + 6)[0], pos + 8
+                raise short(whole)
+            length, data = u32(head, pos + 8)[0], pos + 12
+        elif vr in SHORT_VRS:
+            length, data = u16(head, pos + 6)[0], pos + 8
         else:
             raise Declined("file meta is not explicit VR")
-        if length == _UNDEFINED:
+        if length == UNDEFINED:
             raise Declined("undefined length in file meta")
         if data + length > end:
-            raise _short(whole)
+            raise short(whole)
         element = head[pos + 2]
         if element in (0x02, 0x10) and head[pos + 3] == 0:
             uid = head[data : data + length].rstrip(b"\0 ").decode("ascii", "replace")
@@ -182,85 +182,85 @@ def _meta(head: bytes, whole: bool) -> tuple[int, str, str]:
     return pos, syntax, media_class
 
 
-def _explicit(head: bytes, pos: int, raw: RawHeader, whole: bool, to_end: bool) -> None:
-    end, wanted, values = len(head), _WANTED, raw.values
+def _elements(state: _Walk, pos: int, *, explicit: bool) -> None:
+    head, whole, wanted, raw = state.head, state.whole, state.wanted, state.raw
+    end, public, private, values, accepted = len(head), wanted.public, wanted.private, raw.values, wanted.accepted
+    vr = b""
     while pos < end:
         if pos + 8 > end:
-            raise _short(whole)
-        key = head[pos : pos + 4]
-        vr = head[pos + 4 : pos + 6]
-        if vr in _SHORT_VRS:
-            length, data = head[pos + 6] | head[pos + 7] << 8, pos + 8
-        elif vr in _LONG_VRS:
-            if pos + 12 > end:
-                raise _short(whole)
-            length, data = _U32(head, pos + 8)[0], pos + 12
+            raise short(whole)
+        element = head[pos : pos + 4]
+        if explicit:
+            vr, length, data = read_explicit(head, pos, whole)
         else:
-            raise Declined(f"unknown VR {vr!r}")
-        if key in _PIXELS:
-            _pixels(raw, key, data, length)
+            length, data = u32(head, pos + 4)[0], pos + 8
+        if element in _PIXELS:
+            _pixels(raw, element, data, length)
             return
-        if not to_end and _nothing_more(head, pos, values):
+        if not state.to_end and _nothing_more(head, pos, values, wanted):
             raw.header_length = pos
             return
-        if length == _UNDEFINED:
+        if element in public:
+            index = public[element]
+            if index < 0:
+                if vr not in (b"", b"SQ"):
+                    raise Declined(f"{vr!r} where a sequence is expected")
+                inner = wanted.nested[element]
+                first_item(head, data, length, values, inner, accepted, explicit=explicit, whole=whole)
+                index = _NOT_WANTED
+        elif element[0] & 1 and element[:2] in private:
+            index = _private_index(state, element, data, length)
+        else:
+            index = _NOT_WANTED
+        if length == UNDEFINED:
+            if index >= 0 and index not in wanted.present:
+                raise Declined("undefined length where a value is wanted")
             # A UN of undefined length is encoded as implicit VR (PS3.5 6.2.2).
-            stop = _skip_sequence(head, data, explicit=vr != b"UN", whole=whole, depth=0)
-            if key in wanted:
-                values[wanted[key]] = b"\1"
-            pos = stop
+            pos = skip_sequence(head, data, explicit=explicit and vr != b"UN", whole=whole)
+        else:
+            pos = data + length
+        if index == _NOT_WANTED:
             continue
-        index = wanted.get(key)
-        pos = data + length
-        if index is not None:
-            if pos > end:
-                raise _short(whole)
-            if vr != _VR_OF[index] and (vr in _BINARY_VRS or (_VR_OF[index] in _BINARY_VRS and vr != b"UN")):
-                raise Declined(f"{vr!r} where {_VR_OF[index]!r} is expected")
+        if (explicit and vr not in accepted[index]) or (not explicit and index in wanted.unknown):
+            raise Declined(f"{vr!r} where {wanted.tags[index].vr} is expected")
+        if index in wanted.present:
+            values[index] = b"\1"
+        elif pos > end:
+            raise short(whole)
+        else:
             values[index] = head[data:pos]
     _ended(head, pos, raw, whole)
 
 
-def _implicit(head: bytes, pos: int, raw: RawHeader, whole: bool, to_end: bool) -> None:
-    end, wanted, values = len(head), _WANTED, raw.values
-    if head[pos + 4 : pos + 6].isalpha() and head[pos + 4 : pos + 6].isupper():
-        raise Declined("explicit VR under an implicit transfer syntax")
-    while pos < end:
-        if pos + 8 > end:
-            raise _short(whole)
-        key = head[pos : pos + 4]
-        length, data = _U32(head, pos + 4)[0], pos + 8
-        if key in _PIXELS:
-            _pixels(raw, key, data, length)
-            return
-        if not to_end and _nothing_more(head, pos, values):
-            raw.header_length = pos
-            return
-        if length == _UNDEFINED:
-            stop = _skip_sequence(head, data, explicit=False, whole=whole, depth=0)
-            if key in wanted:
-                values[wanted[key]] = b"\1"
-            pos = stop
-            continue
-        index = wanted.get(key)
-        pos = data + length
-        if index is not None:
-            if pos > end:
-                raise _short(whole)
-            values[index] = head[data:pos]
-    _ended(head, pos, raw, whole)
+def _private_index(state: _Walk, element: bytes, data: int, length: int) -> int:
+    """Column of an element of a private group, by the creator that reserved its block (PS3.5 7.8.1)."""
+    group = element[:2]
+    if element[3] == 0:
+        if element[2] >= 0x10:
+            if group in state.owners:
+                raise Declined("private creator behind the elements of its group")
+            if data + length > len(state.head):
+                raise short(state.whole)
+            creator = state.head[data : data + length].strip(b" \0")
+            state.owners[group + element[2:3]] = state.wanted.private[group].get(creator, _NO_ELEMENTS)
+        return _NOT_WANTED
+    state.owners[group] = _NO_ELEMENTS
+    index = state.owners.get(group + element[3:4], _NO_ELEMENTS).get(element[2], _NOT_WANTED)
+    if index >= 0 and state.raw.values[index] is not None:
+        raise Declined("private element of two blocks")
+    return index
 
 
-def _pixels(raw: RawHeader, key: bytes, data: int, length: int) -> None:
-    raw.pixel_float = key != _PIXEL_DATA
+def _pixels(raw: RawHeader, element: bytes, data: int, length: int) -> None:
+    raw.pixel_float = element != _PIXEL_DATA
     raw.pixel_offset = raw.header_length = data
-    raw.pixel_length = -1 if length == _UNDEFINED else length
+    raw.pixel_length = -1 if length == UNDEFINED else length
 
 
-def _nothing_more(head: bytes, pos: int, values: list[bytes | None]) -> bool:
-    if head[pos] <= _LAST_GROUP_OF_OTHERS and head[pos + 1] == 0:
+def _nothing_more(head: bytes, pos: int, values: list[bytes | None], wanted: Wanted) -> bool:
+    if (head[pos] | head[pos + 1] << 8) <= wanted.last_group_of_others:
         return False
-    sop_class = values[_CLASS_COLUMN]
+    sop_class = values[wanted.sop_class]
     return sop_class is not None and sop_class.rstrip(b"\0 ") in _NOT_IMAGES
 
 
@@ -270,51 +270,3 @@ def _ended(head: bytes, pos: int, raw: RawHeader, whole: bool) -> None:
     if pos > len(head):
         raise EOFError("file ends within an element")
     raw.header_length = len(head)
-
-
-def _skip_sequence(head: bytes, pos: int, *, explicit: bool, whole: bool, depth: int) -> int:
-    """Position behind a sequence of undefined length that starts at *pos*."""
-    if depth > MAX_DEPTH:
-        raise Declined("sequences nested too deeply")
-    end = len(head)
-    while True:
-        if pos + 8 > end:
-            raise _short(whole)
-        key = head[pos : pos + 4]
-        length = _U32(head, pos + 4)[0]
-        pos += 8
-        if key == _SEQUENCE_END:
-            return pos
-        if key != _ITEM:
-            raise Declined("no item where one must be")
-        pos = (
-            _skip_item(head, pos, explicit=explicit, whole=whole, depth=depth) if length == _UNDEFINED else pos + length
-        )
-
-
-def _skip_item(head: bytes, pos: int, *, explicit: bool, whole: bool, depth: int) -> int:
-    """Position behind an item of undefined length."""
-    end = len(head)
-    while True:
-        if pos + 8 > end:
-            raise _short(whole)
-        if head[pos : pos + 4] == _ITEM_END:
-            return pos + 8
-        nested_explicit = explicit
-        if explicit:
-            vr = head[pos + 4 : pos + 6]
-            if vr in _SHORT_VRS:
-                length, data = _U16(head, pos + 6)[0], pos + 8
-            elif vr in _LONG_VRS:
-                if pos + 12 > end:
-                    raise _short(whole)
-                length, data = _U32(head, pos + 8)[0], pos + 12
-                nested_explicit = vr != b"UN"
-            else:
-                raise Declined(f"unknown VR {vr!r}")
-        else:
-            length, data = _U32(head, pos + 4)[0], pos + 8
-        if length == _UNDEFINED:
-            pos = _skip_sequence(head, data, explicit=nested_explicit, whole=whole, depth=depth + 1)
-        else:
-            pos = data + length

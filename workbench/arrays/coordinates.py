@@ -1,0 +1,159 @@
+"""Coordinates of a series Dataset: where its voxels are, which object each came from, how it was acquired."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import xarray as xr
+from numpy.typing import NDArray
+
+from workbench.dicom.geometry import Grid
+from workbench.dicom.keys import ExtraDim
+from workbench.dicom.series import Series
+from workbench.dicom.split import numbers
+from workbench.dicom.stack import Plan
+
+#: Header columns that say how an image was made: scalar coordinates where constant, per image where they vary.
+ACQUISITION: Final = {
+    "SliceThickness": "mm", "KVP": "kV", "RepetitionTime": "ms", "EchoTime": "ms", "InversionTime": "ms",
+    "FlipAngle": "deg", "MagneticFieldStrength": "T", "DiffusionBValue": "s/mm2", "TriggerTime": "ms",
+    "GantryDetectorTilt": "deg", "FrameReferenceTime": "ms", "ActualFrameDuration": "ms", "InstanceNumber": "",
+    "AcquisitionNumber": "", "AcquisitionTime": "", "TemporalPositionIdentifier": "", "Laterality": "",
+    "ImageLaterality": "", "ViewPosition": "", "PatientOrientation": "", "frame_time_ms": "ms",
+    "temporal_offset_s": "s", "cardiac_phase_percent": "%", "respiratory_phase_percent": "%",
+}  # fmt: skip
+_AXES: Final = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
+
+
+def extra_coords(extras: Sequence[ExtraDim]) -> dict[str, Any]:
+    """Index coordinate of each dimension before z."""
+    return {
+        extra.name: text((extra.name,), extra.values)
+        if extra.values.dtype.kind == "U"
+        else xr.Variable((extra.name,), extra.values, {"units": extra.units})
+        for extra in extras
+    }
+
+
+def varying_coord(plan: Plan, dims: tuple[str, ...], column: NDArray[Any], attrs: dict[str, Any]) -> xr.Variable:
+    """A number per row as a coordinate: scalar where constant, else over the dims it varies on."""
+    if (column == column[0]).all():
+        return xr.Variable((), float(column[0]), attrs)
+    return xr.Variable(*_varying(dims, np.append(column, np.nan)[plan.cells], plan.cells >= 0), attrs)
+
+
+def grid_coords(grid: Grid) -> dict[str, Any]:
+    """Millimetres along the axes, place of each slice, affine; as far as the grid has them."""
+    z, y, x = grid.coordinates()
+    normal, column, row = (_direction(v) for v in (grid.normal, grid.column_direction, grid.row_direction))
+    mm = grid.placed or np.isfinite(grid.pixel_spacing).all()
+    unit = "mm" if mm else "1"
+    coords: dict[str, Any] = {
+        "z": xr.Variable(("z",), z, _axis_attrs("mm" if grid.placed else "1", normal)),
+        "y": xr.Variable(("y",), y, _axis_attrs(unit, column)),
+        "x": xr.Variable(("x",), x, _axis_attrs(unit, row)),
+        "frame_of_reference_uid": text((), grid.frame_of_reference_uid),
+    }
+    if grid.placed:
+        coords["position"] = xr.Variable(
+            ("z", "axis"), grid.positions, {"units": "mm", "space": "LPS", "long_name": "centre of the first voxel"}
+        )
+        coords["axis"] = text(("axis",), ["x", "y", "z"])
+    if grid.affine is not None:
+        coords["affine"] = xr.Variable(
+            ("world", "voxel"), grid.affine, {"space": "LPS", "long_name": "voxel index to LPS mm, voxel centres"}
+        )
+        coords["world"] = text(("world",), ["x", "y", "z", "1"])
+        coords["voxel"] = text(("voxel",), ["z", "y", "x", "1"])
+    return coords
+
+
+def text(dims: tuple[str, ...], values: Any, attrs: dict[str, Any] | None = None) -> xr.Variable:
+    """Text variable that Zarr stores as variable-length text, the one string type its version 3 specifies."""
+    return xr.Variable(dims, np.array(values, dtype=str), attrs, {"dtype": np.dtypes.StringDType()})
+
+
+def _direction(vector: NDArray[np.float64]) -> str:
+    """Full words for where an axis runs to, e.g. ``right-to-left``; empty where unknown."""
+    if not np.isfinite(vector).all():
+        return ""
+    axis = int(np.argmax(np.abs(vector)))
+    towards, away = _AXES[axis]
+    return f"{away}-to-{towards}" if vector[axis] > 0 else f"{towards}-to-{away}"
+
+
+def _axis_attrs(units: str, direction: str) -> dict[str, str]:
+    return {"units": units, "orientation": direction} if direction else {"units": units}
+
+
+def _cell_values(plan: Plan, column: list[Any], missing: Any) -> NDArray[Any]:
+    """Values of a column by cell, ``missing`` where there is no frame."""
+    filled = [missing if value is None else value for value in column]
+    return np.array([*filled, missing])[plan.cells]
+
+
+def identity_coords(series: Series, plan: Plan, dims: tuple[str, ...]) -> dict[str, Any]:
+    """Which object and frame each slice came from, and its diffusion gradient."""
+    present = plan.cells >= 0
+    uids = _varying(dims, _cell_values(plan, plan.rows["SOPInstanceUID"].to_pylist(), ""), present)
+    coords = {"series_instance_uid": text((), series.uid), "sop_instance_uid": text(*uids)}
+    if any((n or 1) > 1 for n in plan.rows["NumberOfFrames"].to_pylist()):
+        frames = _varying(dims, _cell_values(plan, plan.rows["frame"].to_pylist(), -1) + 1, present)
+        coords["frame_number"] = xr.Variable(*frames)
+    gradients = numbers(plan.rows, "DiffusionGradientOrientation")
+    if plan.grid.placed and np.isfinite(gradients).any():
+        by_axis = [_cell_values(plan, gradients[:, axis].tolist(), np.nan) for axis in range(3)]
+        kept = dims[:-1] or dims
+        flat = np.stack(by_axis, axis=-1)
+        flat = flat[..., 0, :] if dims[:-1] else flat
+        coords["gradient_direction"] = xr.Variable((*kept, "axis"), flat, {"space": "LPS"})
+    return coords
+
+
+def acquisition_coords(plan: Plan, dims: tuple[str, ...], tags: Sequence[str]) -> dict[str, Any]:
+    """A coordinate per acquisition column and column asked for: scalar where constant, else where it varies."""
+    coords: dict[str, Any] = {}
+    present = plan.cells >= 0
+    for name, units in (ACQUISITION | {tag: "" for tag in tags if tag not in ACQUISITION}).items():
+        if name not in plan.rows.column_names or name in dims:
+            continue
+        column = plan.rows[name]
+        if column.null_count == len(column) or pa.types.is_nested(column.type):
+            continue
+        attrs = {"units": units} if units else {}
+        word = pa.types.is_string(column.type)
+        if word:
+            values = np.array([*("" if v is None else v for v in column.to_pylist()), ""])
+        else:
+            values = column.to_numpy(zero_copy_only=False)
+            if not present.all() or column.null_count:
+                values = values.astype(np.float64)
+            values = np.append(values, values.dtype.type(np.nan if values.dtype.kind == "f" else 0))
+        stated = values[:-1]
+        if not column.null_count and (stated == stated[0]).all():
+            first = column[0].as_py()
+            coords[name] = text((), first, attrs) if word else xr.Variable((), first, attrs)
+            continue
+        kept, cells = _varying(dims, values[plan.cells], present)
+        coords[name] = text(kept, cells, attrs) if word else xr.Variable(kept, cells, attrs)
+    return coords
+
+
+def _varying(
+    dims: tuple[str, ...], values: NDArray[Any], present: NDArray[np.bool_]
+) -> tuple[tuple[str, ...], NDArray[Any]]:
+    """The dims on which values vary, and the values on them; cells without a frame take any value."""
+    if not present.all():
+        return dims, values
+    for axis in reversed(range(len(dims))):
+        first = np.take(values, [0], axis=axis)
+        same = values == first
+        if values.dtype.kind == "f":
+            same |= np.isnan(values) & np.isnan(first)
+        if values.ndim > 1 and same.all():
+            values = np.take(values, 0, axis=axis)
+            dims = (*dims[:axis], *dims[axis + 1 :])
+    return dims, values
