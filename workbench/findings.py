@@ -50,7 +50,7 @@ syntax-not-decodable        | serious   | pixels are in a transfer syntax that c
 lossy-compression           | attention | images were compressed with loss                              | mind it in intensity measurements
 several-parts               | attention | series holds images that must not be stacked                  | load one part with part=...
 slices-missing              | serious   | slices are missing                                            | ask the node; until then no volume measurements
-spacing-uneven              | serious   | slices are unevenly spaced                                    | use per-slice work, or resample
+spacing-uneven              | serious   | slices are unevenly spaced                                    | use per-slice work
 gantry-tilt                 | attention | slices are sheared (gantry tilt)                              | resample to a straight grid before volume work
 single-slice                | note      | one image only; its thickness is not a spacing                | 2-D work only
 unplaced                    | attention | position or orientation is missing or impossible              | no millimetres through the slices

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -42,9 +43,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     read = scan._read
 
-    def counted(root: Path, entry: object) -> object:
-        seen.append(entry.path)  # type: ignore[attr-defined]
-        return read(root, entry)  # type: ignore[arg-type]
+    def counted(reader: Any, entries: Any) -> Any:
+        seen.extend(entry.path for entry in entries)
+        return read(reader, entries)
 
     monkeypatch.setattr(scan, "_read", counted)
     return seen
@@ -174,13 +175,14 @@ def test_an_interrupted_scan_goes_on_where_it_was(extract: Path, cache: Path, mo
 
     read, done = scan._read, []
 
-    def until(root: Path, entry: object) -> object:
-        if len(done) == 100:
+    def until(reader: Any, entries: Any) -> Any:
+        if done:
             raise KeyboardInterrupt
-        done.append(entry)
-        return read(root, entry)  # type: ignore[arg-type]
+        done.extend(entries)
+        return read(reader, entries)
 
     with monkeypatch.context() as patch:
+        patch.setattr(scan, "PORTION", 100)
         patch.setattr(scan, "_read", until)
         with pytest.raises(KeyboardInterrupt):
             wb.open_cohort(extract)

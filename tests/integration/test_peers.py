@@ -154,7 +154,10 @@ def test_a_missing_frame_is_never_filled_with_water(written: Written) -> None:
     ds = opened(folder)
     assert ds.attrs["geometry"] == "gaps"
     np.testing.assert_array_equal(ds["image"], [frame.values for frame in truth])
-    even = ds.patient.fill_gaps()
+
+
+def test_a_gap_is_filled_with_nan_only_when_asked(written: Written) -> None:
+    even = opened(written("enhanced-gap")[0]).patient.fill_gaps()
     assert even["observed"].values.tolist() == [True, True, True, False, True, True]
     assert np.isnan(even["image"][3]).all()
     assert even["image"].dtype == np.float32

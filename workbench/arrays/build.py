@@ -176,6 +176,9 @@ def _attrs(series: Series, plan: Plan, quantity: ValueMap) -> dict[str, Any]:
         "part": 1 + next(i for i, other in enumerate(series.plans) if other is plan),
         "n_parts": len(series.plans),
     }
+    if grid.placed:
+        # As float64 and not as the header's text: what works on places takes the plane from here.
+        attrs["ImageOrientationPatient"] = [float(v) for v in (*grid.row_direction, *grid.column_direction)]
     samples = plan.rows["SamplesPerPixel"][0].as_py() or 1
     attrs["decoder"] = decoder_name(attrs.get("TransferSyntaxUID", ""), colour=samples > 1)
     detector = numbers(plan.rows, "ImagerPixelSpacing")[0]

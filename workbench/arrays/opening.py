@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from workbench.dicom.listing import Place
 from workbench.dicom.scan import scan
-from workbench.dicom.series import choose, choose_part, iterate_series, named
+from workbench.dicom.series import choose, choose_part, iterate_series, named, usable
 from workbench.dicom.user_tags import TagName, column_names
 from workbench.errors import EmptyExtract, PathNotFound, UsageError
+from workbench.findings import Finding
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import xarray as xr
 
+#: Findings of places rather than of files.
+_ON_THE_WAY: Final = ("link-outside", "link-dangling", "folder-too-deep")
+
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
-def headers_of(paths: Paths, *, tags: Sequence[TagName] = ()) -> tuple[pa.Table, Path]:
-    """Header table of files or folders and everything in them, and the folder its paths are relative to.
+class Headers(NamedTuple):
+    """Headers below some paths."""
+
+    #: One row per file.
+    table: pa.Table
+    #: Folder that its paths are relative to.
+    root: Path
+    #: What could not be followed or read on the way, beside what the table's own rows say.
+    findings: tuple[Finding, ...]
+
+
+def headers_of(paths: Paths, *, tags: Sequence[TagName] = ()) -> Headers:
+    """Header table of files or folders and everything in them.
 
     Parameters
     ----------
@@ -37,11 +53,11 @@ def headers_of(paths: Paths, *, tags: Sequence[TagName] = ()) -> tuple[pa.Table,
     root, places = _places(paths)
     found = scan(root, places=places, tags=tags)
     table = named(found.table)
-    if not table.num_rows:
+    if not usable(table).num_rows:
         first = next((f for f in found.findings), None)
         reason = f"no readable DICOM object ({first.code}: {first.path})" if first else "no DICOM object"
         raise EmptyExtract(reason, file=_label(paths), remedy="check the path")
-    return table, root
+    return Headers(table, root, tuple(finding for finding in found.findings if finding.code in _ON_THE_WAY))
 
 
 def _places(paths: Paths) -> tuple[Path, list[Place]]:
@@ -84,8 +100,9 @@ def open_series(
     """Lazy Dataset of one series in a folder, a file or several; see :func:`workbench.arrays.build.build`."""
     from workbench.arrays.build import build
 
-    table, root = headers_of(paths, tags=tags)
+    table, root, findings = headers_of(paths, tags=tags)
     chosen = choose(table, root, series=series, where=_label(paths))
+    chosen = replace(chosen, findings=(*chosen.findings, *findings))
     return build(chosen, choose_part(chosen, part), root, values=values, dtype=dtype, tags=column_names(tags))
 
 
@@ -104,7 +121,7 @@ def open_study(
     from workbench.arrays.tree import tree_groups
     from workbench.errors import DicomError
 
-    table, root = headers_of(paths, tags=tags)
+    table, root, _ = headers_of(paths, tags=tags)
     groups: dict[str, xr.Dataset] = {}
     failed: list[str] = []
     for series in iterate_series(table, root):

@@ -21,11 +21,11 @@ def command(path: str, out: str | None, as_json: bool) -> None:
     from workbench.dicom.scan import file_findings
     from workbench.dicom.series import iterate_series
 
-    table, root = headers_of(path)
+    table, root, on_the_way = headers_of(path)
     if out is not None:
         write_parquet(table, Path(out))
     series = [_row(one) for one in iterate_series(table, root)]
-    findings = [{"code": f.code, "path": f.path, "message": f.message} for f in file_findings(table)]
+    findings = [{"code": f.code, "path": f.path, "message": f.message} for f in (*on_the_way, *file_findings(table))]
     if as_json:
         print_json({"files": table.num_rows, "series": series, "findings": findings})
         return

@@ -19,12 +19,12 @@ _LAZY = {
     "Series": "series",
     "choose": "series",
     "choose_part": "series",
-    "frame_refs": "frames",
     "grid_from": "geometry",
     "iterate_series": "series",
     "make_plan": "stack",
     "read_frame": "frames",
     "read_frames": "frames",
+    "suv_factors": "pet",
     "value_map": "values",
 }
 

@@ -128,7 +128,10 @@ def decode(syntax: str, data: bytes | memoryview, out: NDArray[Any]) -> None:
     function = getattr(imagecodecs, codec.function)
     if codec.family == "rle":
         # The function gives bytes in little-endian order, whatever the machine's own is.
-        function(data, out.dtype.newbyteorder("<"), out=out.reshape(-1).view(np.uint8))
+        target = out.reshape(-1).view(np.uint8)
+        # Segments that end early are no error to the function: what they leave out would be whatever memory held.
+        if function(data, out.dtype.newbyteorder("<"), out=target).size != target.size:
+            raise ValueError("segments hold fewer bytes than the picture")
         if not np.little_endian:
             out.byteswap(inplace=True)
         return

@@ -125,6 +125,24 @@ def ends_whole(data: bytes | memoryview) -> bool:
     return b"\xff\xd9" in bytes(data[-_TAIL:])
 
 
+def fewest_bytes(size: StreamSize) -> int:
+    """Bytes that a JPEG code stream of this size has at the least; 0 where that is not known.
+
+    A Huffman code has a bit at the least: one per sample of the lossless process, one per block of 8 x 8 samples of the
+    others (T.81 H.1.2, F.1.2, G.1.2). A decoder fills with grey what a stream that is shorter does not hold.
+
+    Examples
+    --------
+    >>> fewest_bytes(StreamSize(512, 512, 1, 16, process=0xC3)), fewest_bytes(StreamSize(512, 512, 1, 8, process=0xC0))
+    (32768, 512)
+    """
+    if size.process == 0xC3:
+        return size.rows * size.columns // 8
+    if size.process in (0xC0, 0xC1, 0xC2):
+        return -(-size.rows // 8) * -(-size.columns // 8) // 8
+    return 0
+
+
 def rle_fault(data: bytes | memoryview, n_pixels: int, n_segments: int) -> str:
     """Why an RLE frame cannot hold *n_segments* segments of *n_pixels* bytes each; empty where it can.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.dicom.codecs import CODECS, Codec, decodable, decode, plugins
-from workbench.dicom.codestream import STARTS, StreamSize, codestream_size, ends_whole, rle_fault
+from workbench.dicom.codestream import STARTS, StreamSize, codestream_size, ends_whole, fewest_bytes, rle_fault
 from workbench.dicom.colour import as_rgb
 from workbench.dicom.dtypes import stored_dtype
 from workbench.dicom.encapsulated import FrameTable, frame_fragments
@@ -137,6 +137,8 @@ def _compared(data: bytes, ref: FrameRef, codec: Codec) -> StreamSize | None:
         raise DicomError(f"code stream holds {size.bits} bit, header allocates {ref.bits_allocated}", remedy=_ASK)
     if codec.process is not None and size.process != codec.process:
         raise DicomError("code stream is of another process than its transfer syntax", remedy=_ASK)
+    if len(data) < fewest_bytes(size):
+        raise DicomError(f"code stream of {len(data)} bytes cannot hold its picture", remedy=_ASK)
     if not ends_whole(data):
         raise TruncatedFile("code stream ends early", remedy=_ASK)
     if size.tiles > MAX_TILES:

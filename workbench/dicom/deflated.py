@@ -7,9 +7,10 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from workbench.dicom.tags import PIXEL_ELEMENTS
+from workbench.dicom.walk import DEFLATED_LE, EXPLICIT_LE
 from workbench.errors import DicomError, TruncatedFile
 
 #: Bytes that may be header beside the pixels.
@@ -30,6 +31,34 @@ class Inflated:
     offset: int
     #: Bytes of that value.
     length: int
+
+
+def header_source(file: BinaryIO) -> BinaryIO:
+    """The file, or of a deflated one the file meta group and the first ``HEADER_BYTES`` of its inflated data set.
+
+    For reading headers: a library that is given a deflated file inflates all of it, whatever that comes to. The
+    transfer syntax in what is given is explicit VR little endian, which is what the inflated data set is in.
+
+    Raises
+    ------
+    ValueError
+        The deflated data set is damaged or ends early.
+    """
+    head = os.pread(file.fileno(), _META_BYTES, 0)
+    start = _after_meta(head) if head[128:132] == b"DICM" else 0
+    meta = head[:start]
+    if DEFLATED_LE.encode() not in meta:
+        return file
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    size = os.fstat(file.fileno()).st_size
+    try:
+        data = engine.decompress(os.pread(file.fileno(), size - start, start), HEADER_BYTES)
+    except zlib.error as error:
+        raise ValueError("deflated data set is damaged") from error
+    if not engine.eof and len(data) < HEADER_BYTES:
+        raise ValueError("deflated data set ends early")
+    plain = EXPLICIT_LE.encode().ljust(len(DEFLATED_LE), b"\0")
+    return BytesIO(meta.replace(DEFLATED_LE.encode(), plain) + data)
 
 
 def inflate(fd: int, size: int, pixel_bytes: int) -> Inflated:

@@ -142,7 +142,9 @@ def frame_fragments(fd: int, offset: int, size: int, n_frames: int, *, starts: S
     if n_frames < 1 or n < n_frames:
         raise ValueError(f"{n} fragments for {n_frames} frames")
     if n_frames == 1:
-        return FrameTable(places, np.array([0, n]))
+        # Empty fragments add nothing, and there may be millions.
+        places = places[places[:, 1] > 0]
+        return FrameTable(places, np.array([0, len(places)]))
     if n == n_frames:
         return FrameTable(places, np.arange(n + 1))
     if table:

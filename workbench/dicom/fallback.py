@@ -7,6 +7,7 @@ import struct
 import warnings
 from typing import Any, BinaryIO, Final, Literal
 
+from workbench.dicom.deflated import header_source
 from workbench.dicom.elements import key
 from workbench.dicom.tags import EITHER_SIGN, NOT_IMAGES, PIXEL_DATA, PIXEL_ELEMENTS, Tag
 from workbench.dicom.walk import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, RawHeader
@@ -49,13 +50,13 @@ def read_with_pydicom(path: str | os.PathLike[str], wanted: Wanted = KEPT) -> Ra
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with open(path, "rb") as file:
-            source: BinaryIO = file
             try:
+                source = header_source(file)
+                deflated = source is not file
                 # All elements, not only the wanted: with specific_tags pydicom parses the private rest as well.
-                dataset = read_partial(source, stop_when=at_pixels, defer_size=4096, force=True)
-                syntax = _syntax(dataset)
+                dataset = read_partial(source, stop_when=at_pixels, defer_size=None if deflated else 4096, force=True)
+                syntax = DEFLATED_LE if deflated else _syntax(dataset)
                 size = os.fstat(file.fileno()).st_size
-                deflated = syntax == DEFLATED_LE
                 after = size if deflated else file.tell()
             except Exception as error:
                 raise ValueError(type(error).__name__) from error

@@ -6,6 +6,7 @@ reader; a Siemens mosaic is read in ``mosaic``, real-world value maps in this fi
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -16,6 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+
+from workbench.dicom.deflated import header_source
 
 #: More frames than this are not described one by one.
 MAX_FRAMES: Final = 200_000
@@ -119,7 +122,8 @@ def frame_facts(path: str | os.PathLike[str]) -> bytes | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            with open(path, "rb") as file:
+                dataset = pydicom.dcmread(header_source(file), stop_before_pixels=True, force=True)
             facts = _facts(dataset)
         except Exception:
             # What cannot be read places no frame; the plan says so by a finding.
@@ -181,8 +185,17 @@ def _facts(dataset: Any) -> Facts | None:
     return facts
 
 
+@functools.cache
+def _tag(keyword: str) -> Any:
+    from pydicom.tag import Tag
+
+    return Tag(keyword)
+
+
 def _first(dataset: Any, keyword: str) -> Any:
-    items = dataset.get(keyword)
+    # By tag: most groups are absent, and asking by keyword costs as much for them as reading one.
+    tag = _tag(keyword)
+    items = dataset[tag].value if tag in dataset else None
     return items[0] if items else None
 
 

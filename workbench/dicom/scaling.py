@@ -82,13 +82,17 @@ def _blocks(stored: NDArray[Any], out: NDArray[Any]) -> Iterator[tuple[NDArray[A
 
 
 def _line(stored: NDArray[Any], slope: float, intercept: float, out: NDArray[Any]) -> None:
-    if slope == 1 and intercept == 0:
-        out[...] = stored
-        return
-    for part, target in _blocks(stored, out):
-        values = np.multiply(part, slope, dtype=np.float64)
-        values += intercept
-        target[...] = values
+    try:
+        with np.errstate(over="raise"):
+            if slope == 1 and intercept == 0:
+                out[...] = stored
+                return
+            for part, target in _blocks(stored, out):
+                values = np.multiply(part, slope, dtype=np.float64)
+                values += intercept
+                target[...] = values
+    except FloatingPointError as error:
+        raise DicomError(f"values are beyond the range of {out.dtype}", remedy="open with values='stored'") from error
 
 
 def _look_up(stored: NDArray[Any], lut: Lut, out: NDArray[Any], checked: bool) -> None:

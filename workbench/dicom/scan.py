@@ -108,18 +108,23 @@ def scan(
     spoke = time.monotonic()
     with task(label, len(entries)) as advance:
         advance(len(entries) - len(todo))
-        while position < len(todo):
-            portion = _read(reader, todo[position : position + PORTION])
-            position += portion.done
-            fallback += portion.n_fallback
-            waiting.append(portion.table)
-            advance(portion.done)
-            enough = sum(table.num_rows for table in waiting) >= PART_FILES
-            if portion.interrupted or enough or time.monotonic() - spoke > PART_SECONDS:
-                parts.append(_keep(waiting, index))
-                waiting, spoke = [], time.monotonic()
-            if portion.interrupted:
-                raise KeyboardInterrupt
+        try:
+            while position < len(todo):
+                portion = _read(reader, todo[position : position + PORTION])
+                position += portion.done
+                fallback += portion.n_fallback
+                waiting.append(portion.table)
+                advance(portion.done)
+                enough = sum(table.num_rows for table in waiting) >= PART_FILES
+                if portion.interrupted or enough or time.monotonic() - spoke > PART_SECONDS:
+                    parts.append(_keep(waiting, index))
+                    waiting, spoke = [], time.monotonic()
+                if portion.interrupted:
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            if waiting:
+                _keep(waiting, index)
+            raise
     parts += waiting
     if not parts:
         parts = [_read(reader, []).table]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.dicom.codecs import CODECS, decodable
+from workbench.dicom.scan import file_findings
 from workbench.dicom.split import drop_duplicates, split
 from workbench.dicom.stack import Plan, make_plan
 from workbench.dicom.values import value_map
@@ -61,7 +62,7 @@ def _only(table: pa.Table, column: str, value: str) -> pa.Table:
 
 
 def named(table: pa.Table) -> pa.Table:
-    """Usable rows, and objects without series or instance UID under names made from their paths.
+    """The header table with objects without series or instance UID under names made from their paths.
 
     For files opened on their own, where nothing has to be told apart from another extract.
     """
@@ -69,7 +70,7 @@ def named(table: pa.Table) -> pa.Table:
     sized = pc.greater(pc.multiply(pc.fill_null(table["Rows"], 0), pc.fill_null(table["Columns"], 0)), 0)
     nameless = pc.and_(pc.and_(found, sized), pc.greater_equal(table["pixel_offset"], 0))
     if not pc.any(nameless).as_py():
-        return usable(table)
+        return table
     made = pc.binary_join_element_wise(_NAMELESS, table["path"], "")
     for column in ("SeriesInstanceUID", "SOPInstanceUID"):
         given = (
@@ -77,7 +78,7 @@ def named(table: pa.Table) -> pa.Table:
         )
         table = table.set_column(table.schema.get_field_index(column), column, given)
     status = pc.if_else(nameless, "dicom", table["status"])
-    return usable(table.set_column(table.schema.get_field_index("status"), "status", status))
+    return table.set_column(table.schema.get_field_index("status"), "status", status)
 
 
 def iterate_series(table: pa.Table, root: str | os.PathLike[str], *, uids: set[str] | None = None) -> Iterator[Series]:
@@ -181,7 +182,15 @@ def choose(table: pa.Table, root: str | os.PathLike[str], *, series: str | None,
         series = uids[0]
     elif series not in uids:
         raise SeriesNotFound("no such image series", file=where, series=series, remedy="see the series listed there")
-    return next(iterate_series(images, root, uids={series}))
+    chosen = next(iterate_series(images, root, uids={series}))
+    unusable = file_findings(_unusable(table, series)) if usable(table) is not table else []
+    return replace(chosen, findings=(*chosen.findings, *unusable)) if unusable else chosen
+
+
+def _unusable(table: pa.Table, uid: str) -> pa.Table:
+    """Rows of files that cannot be used and belong to a series, or say nothing of theirs."""
+    own = pc.fill_null(pc.equal(table["SeriesInstanceUID"], uid), True)
+    return table.filter(pc.and_(own, pc.not_equal(table["status"], "dicom")))
 
 
 def _label(images: pa.Table, uid: str) -> str:
