@@ -85,11 +85,11 @@ def test_modality_lut_of_each_file_is_applied(tmp_path: Path) -> None:
     assert ds["image"].values[1, 0, :4].tolist() == [11, 20, 30, 40]
 
 
-def parametric(path: Path, *labels: str) -> None:
+def parametric(path: Path, *labels: str, ends: tuple[float, float] = (-1e6, 1e6)) -> None:
     """Parametric map with float pixels and a real-world map per label."""
     entries = [
         multiframe.item(
-            DoubleFloatRealWorldValueFirstValueMapped=-1e6, DoubleFloatRealWorldValueLastValueMapped=1e6,
+            DoubleFloatRealWorldValueFirstValueMapped=ends[0], DoubleFloatRealWorldValueLastValueMapped=ends[1],
             RealWorldValueSlope=2.0, RealWorldValueIntercept=1.0, LUTLabel=label,
             MeasurementUnitsCodeSequence={"CodeValue": "mm2/s", "CodingSchemeDesignator": "UCUM"},
         )
@@ -113,6 +113,14 @@ def test_parametric_map_is_in_the_unit_of_its_only_real_world_map(tmp_path: Path
     expected = (np.linspace(-1, 1, 96, dtype="f4").astype(float) * 2 + 1).reshape(2, 6, 8)
     np.testing.assert_allclose(ds["image"].values, expected, rtol=1e-6, atol=1e-7)
     assert ds.attrs["geometry"] == "regular"
+
+
+def test_numbers_beyond_the_ends_of_a_real_world_map_have_no_value(tmp_path: Path) -> None:
+    parametric(tmp_path / "a", "ADC", ends=(-0.5, 0.5))
+    stored = np.linspace(-1, 1, 96, dtype="f4").astype(float)
+    expected = np.where(np.abs(stored) <= 0.5, stored * 2 + 1, np.nan).reshape(2, 6, 8)
+    image = opened(tmp_path, values="real-world")["image"]
+    np.testing.assert_allclose(image.values, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_padding_is_marked_in_the_values_of_the_array(tmp_path: Path) -> None:

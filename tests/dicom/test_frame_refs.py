@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from workbench.dicom.frame_refs import frame_refs
 from workbench.dicom.scaling import Lut
 from workbench.dicom.scan import scan
 from workbench.dicom.series import iterate_series
-from workbench.dicom.values import ValueMap, value_map
+from workbench.dicom.values import value_map
 
 
 def rows_of(folder: Path) -> pa.Table:
@@ -49,16 +50,15 @@ def test_tiles_are_crops_where_the_row_has_them(tmp_path: Path) -> None:
     assert (whole.crop, whole.stored_shape) == (None, (6, 8))
 
 
-def test_look_up_tables_go_with_their_rows(tmp_path: Path) -> None:
+def test_look_up_tables_and_limits_go_with_their_rows(tmp_path: Path) -> None:
     factories.stack(tmp_path, range(2))
     rows = rows_of(tmp_path)
     table = Lut(0, np.arange(5, dtype=np.float32))
 
-    class WithTables:
-        slope, intercept, luts = np.ones(2), np.zeros(2), (None, table)
-
-    values: ValueMap = WithTables()  # type: ignore[assignment]
-    assert [ref.lut for ref in frame_refs(rows, tmp_path, values)] == [None, table]
+    values = replace(value_map(rows), luts=(None, table), limits=((0.0, 4.0), None))
+    refs = frame_refs(rows, tmp_path, values)
+    assert [ref.lut for ref in refs] == [None, table]
+    assert [ref.limits for ref in refs] == [(0.0, 4.0), None]
 
 
 def test_references_pickle_small(tmp_path: Path) -> None:

@@ -57,3 +57,9 @@ def test_a_whole_offset_is_exact_between_all_integer_types_or_refused(
         return
     apply_map(given, 1.0, float(offset), out, checked=True)
     np.testing.assert_array_equal(out, expected)
+
+
+def test_numbers_beyond_the_limits_become_nan_also_in_place() -> None:
+    out = np.array([[-2.0, -1.0, 0.0, 1.0, 2.0]], np.float32)
+    apply_map(out, 2.0, 1.0, out, checked=False, limits=(-1.0, 1.0))
+    np.testing.assert_array_equal(out, np.array([[np.nan, -1, 1, 3, np.nan]], np.float32))

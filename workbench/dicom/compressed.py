@@ -54,7 +54,7 @@ def read_compressed(file: OpenFile, ref: FrameRef, out: NDArray[Any], *, checked
         stored = stored[top : top + ref.rows, left : left + ref.columns]
     if stored.shape != out.shape:
         raise DicomError("decoder returned another shape than the header declares", remedy=_ASK)
-    apply_map(stored, ref.slope, ref.intercept, out, checked=checked, lut=ref.lut)
+    apply_map(stored, ref.slope, ref.intercept, out, checked=checked, lut=ref.lut, limits=ref.limits)
 
 
 def _picture(file: OpenFile, ref: FrameRef, out: NDArray[Any]) -> NDArray[Any]:
@@ -153,7 +153,8 @@ def _with_imagecodecs(data: bytes, ref: FrameRef, codec: Codec, out: NDArray[Any
     # What the decoder makes; the header's sign is given to it after.
     made = np.dtype(f"u{own.itemsize}") if size is None else stored_dtype(size.bits, signed=size.signed)
     straight = (
-        ref.crop is None and ref.lut is None and out.flags.c_contiguous and not ref.colour and out.shape == shape
+        ref.crop is None and ref.lut is None and ref.limits is None
+        and out.flags.c_contiguous and not ref.colour and out.shape == shape
         and made.itemsize == own.itemsize == out.dtype.itemsize and out.dtype.kind in "iu" and ref.slope == 1
     )  # fmt: skip
     target = out.view(made) if straight else np.empty(shape, made)

@@ -54,6 +54,8 @@ class FrameRef(NamedTuple):
     crop: tuple[int, int, int, int] | None = None
     #: PlanarConfiguration of colour; None where absent.
     planar: int | None = None
+    #: First and last stored number that has a value; beyond them is NaN. None where all have one.
+    limits: tuple[float, float] | None = None
 
     @property
     def colour(self) -> bool:
@@ -96,7 +98,7 @@ def frame_refs(rows: pa.Table, root: str | os.PathLike[str], values: ValueMap) -
     allocated = [bits or 16 for bits in column("BitsAllocated")]
     stored = [bits or all_bits for bits, all_bits in zip(column("BitsStored"), allocated, strict=True)]
     high = [s - 1 if bit is None else bit for bit, s in zip(column("HighBit"), stored, strict=True)]
-    luts = getattr(values, "luts", None) or [None] * n
+    luts = values.luts or [None] * n
     return tuple(
         map(
             FrameRef._make,
@@ -124,6 +126,7 @@ def frame_refs(rows: pa.Table, root: str | os.PathLike[str], values: ValueMap) -
                 luts,
                 _crops(*(column(name) for name in ("tile_row", "tile_column", "stored_rows", "stored_columns"))),
                 column("PlanarConfiguration"),
+                values.limits or [None] * n,
                 strict=True,
             ),
         )

@@ -79,12 +79,12 @@ def read_native(file: OpenFile, ref: FrameRef, out: NDArray[Any], *, checked: bo
 
 
 def _mapped(stored: NDArray[Any], ref: FrameRef, out: NDArray[Any], checked: bool) -> None:
-    apply_map(stored, ref.slope, ref.intercept, out, checked=checked, lut=ref.lut)
+    apply_map(stored, ref.slope, ref.intercept, out, checked=checked, lut=ref.lut, limits=ref.limits)
 
 
 def in_place(ref: FrameRef, dtype: np.dtype[Any], out: NDArray[Any]) -> bool:
     """Whether the stored bytes may be read into *out* itself and made its values there."""
-    if ref.crop is not None or ref.lut is not None or not out.flags.c_contiguous:
+    if ref.crop is not None or ref.lut is not None or ref.limits is not None or not out.flags.c_contiguous:
         return False
     if ref.floating or out.dtype.kind == "f":
         return dtype == out.dtype

@@ -35,6 +35,7 @@ def apply_map(
     *,
     checked: bool,
     lut: Lut | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> None:
     """Write ``stored * slope + intercept``, or *lut*'s values, into *out*, (rows, columns[, channel]).
 
@@ -53,6 +54,8 @@ def apply_map(
         Look whether every value fits the dtype of *out*.
     lut : Lut, optional
         Table that gives the values.
+    limits : (float, float), optional
+        First and last stored number that has a value; NaN beyond, in floats.
 
     Raises
     ------
@@ -69,7 +72,11 @@ def apply_map(
     if lut is not None:
         _look_up(stored, lut, out, checked)
     elif out.dtype.kind == "f":
+        # Before the line is drawn: the numbers may lie where the values go.
+        beyond = None if limits is None else ~((stored >= limits[0]) & (stored <= limits[1]))
         _line(stored, slope, intercept, out)
+        if beyond is not None:
+            out[beyond] = np.nan
     else:
         _whole_line(stored, int(slope), int(intercept), out, checked)
 
