@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from workbench.cohort import Cohort
+
+# The same examples in every run: a failure seen once is seen by everybody. New ones are searched by `make fuzz`.
+settings.register_profile("workbench", derandomize=True)
+settings.load_profile("workbench")
 
 ROOT = Path(__file__).resolve().parent.parent
 

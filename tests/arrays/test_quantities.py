@@ -12,7 +12,7 @@ import xarray as xr
 from pydicom.dataset import Dataset
 
 from tests import factories, multiframe
-from workbench.errors import SuvUnavailable, UsageError
+from workbench.errors import SeriesNotFound, SuvUnavailable, UsageError
 
 PET = "1.2.840.10008.5.1.4.1.1.128"
 
@@ -172,3 +172,37 @@ def test_images_without_uids_open_with_a_finding(tmp_path: Path) -> None:
     ds = opened(tmp_path)
     assert ds.sizes["z"] == 6
     assert "identity-missing" in ds.attrs["findings"]
+
+
+def test_a_whole_type_for_a_stack_with_absent_frames_is_refused(tmp_path: Path) -> None:
+    for i, b in enumerate((0.0, 800.0)):
+        factories.stack(tmp_path / str(i), (0, 2, 4), first=10 * i + 1, Modality="MR", DiffusionBValue=b)
+    (tmp_path / "1" / "0001.dcm").unlink()
+    assert opened(tmp_path)["image"].dtype == np.float32
+    with pytest.raises(UsageError, match="absent"):
+        opened(tmp_path, dtype="int16")
+
+
+def test_pet_in_suv_already_carries_the_factor_one(tmp_path: Path) -> None:
+    pet(tmp_path, SUVType="BW")
+    for path in tmp_path.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.Units = "GML"
+        dataset.save_as(path)
+    ds = opened(tmp_path)
+    assert ds["image"].attrs["value_kind"] == "suv"
+    assert float(ds["suv_factor"]) == 1
+    xr.testing.assert_identical(ds.patient.suv(), ds)
+
+
+def test_what_cannot_be_opened_as_an_image_is_named(tmp_path: Path) -> None:
+    dataset = factories.header(SOPClassUID="1.2.840.10008.5.1.4.1.1.481.3", Modality="RTSTRUCT")
+    factories.write(tmp_path / "a", dataset)
+    with pytest.raises(SeriesNotFound, match=r"structure-set.*masks=True"):
+        opened(tmp_path)
+    for wrong in (5, None, iter([tmp_path])):
+        with pytest.raises(UsageError, match="not a path"):
+            opened(wrong)  # type: ignore[arg-type]
+    factories.stack(tmp_path / "ct")
+    with pytest.raises(UsageError, match="values cannot be"):
+        opened(tmp_path / "ct", values=None)

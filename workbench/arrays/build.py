@@ -24,7 +24,7 @@ from workbench.dicom.series import Series
 from workbench.dicom.split import numbers
 from workbench.dicom.stack import Plan
 from workbench.dicom.values import ValueMap, value_map
-from workbench.errors import DicomError, SuvUnavailable, UnstackableSeries, UnsupportedSyntax
+from workbench.errors import DicomError, SuvUnavailable, UnstackableSeries, UnsupportedSyntax, UsageError
 
 #: Header columns that say what the series is: attrs, the value of the first image.
 DESCRIPTIVE: Final = (
@@ -79,6 +79,11 @@ def build(
     _refuse(series, plan)
     quantity = value_map(plan.rows, values=values, dtype=dtype, root=root)
     absent = bool((plan.cells < 0).any())
+    if absent and dtype is not None and quantity.dtype.kind in "iu":
+        raise UsageError(
+            f"{int((plan.cells < 0).sum())} frames are absent and would be NaN, which {quantity.dtype} does not have",
+            remedy="use dtype='float32', or leave it out",
+        )
     out_dtype = np.dtype("float32") if absent and quantity.dtype.kind in "iu" else quantity.dtype
     refs = frame_refs(plan.rows, Path(root).absolute(), quantity)
     if refs[0].rows * refs[0].columns * refs[0].samples * quantity.dtype.itemsize > MAX_FRAME_BYTES:
@@ -108,7 +113,7 @@ def build(
     coords |= identity_coords(series, plan, (*leading, "z"))
     coords |= acquisition_coords(plan, (*leading, "z"), tags)
     attrs = _attrs(series, plan, quantity)
-    if quantity.value_kind in ("activity", "counts") and attrs.get("Modality") == "PT":
+    if quantity.value_kind in ("activity", "counts", "suv") and values != "suv" and attrs.get("Modality") == "PT":
         factors = suv_factors(plan.rows)
         if isinstance(factors, SuvUnavailable):
             attrs |= {"suv_unavailable": factors.what, "suv_missing": list(factors.missing)}

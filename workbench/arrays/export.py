@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,7 +37,8 @@ def to_nifti(
     path : path, optional
         ``.nii`` or ``.nii.gz``; written aside and renamed, so it is whole or not there.
     variable : str
-        ``"image"``, ``"mask"``, ``"fraction"`` ... One further dim (time, segment) becomes the fourth.
+        ``"image"``, ``"mask"``, ``"fraction"`` ... One further dim (time, segment) becomes the fourth; an even time in
+        s or ms gives the step of the fourth axis, else that is 1 of no unit.
 
     Returns
     -------
@@ -82,7 +83,12 @@ def to_nifti(
         values = values.view(np.uint8)
     affine = TO_RAS @ grid.affine[:, _XYZ]
     image = Nifti1Image(values, affine, dtype=values.dtype)
-    image.header.set_xyzt_units("mm")
+    step = _time_step(data, others)
+    if step is None:
+        image.header.set_xyzt_units("mm")
+    else:
+        image.header.set_xyzt_units("mm", "sec")
+        image.header.set_zooms((*image.header.get_zooms()[:3], step))
     # The header holds float32; the image in memory keeps the affine as it is.
     image.set_sform(affine, code=1, update_affine=False)
     image.set_qform(affine, code=1, update_affine=False)
@@ -159,6 +165,18 @@ def _exported(dataset: xr.Dataset, variable: str) -> xr.DataArray:
     if "channel" in data.dims:
         raise UsageError("a colour image is no quantity on a grid", remedy="export one channel: ds.isel(channel=0)")
     return data
+
+
+def _time_step(data: xr.DataArray, others: list[Hashable]) -> float | None:
+    """Seconds from volume to volume where the further dim is an even time in s or ms; else None."""
+    if others != ["time"] or data.sizes["time"] < 2:
+        return None
+    times = np.asarray(data["time"].values, dtype=np.float64)
+    factor = {"s": 1.0, "ms": 1e-3}.get(str(data["time"].attrs.get("units", "")))
+    steps = np.diff(times)
+    if factor is None or steps.min() <= 0 or np.ptp(steps) > 0.01 * float(np.median(steps)):
+        return None
+    return float(steps.mean()) * factor
 
 
 def _nifti_name(path: Path) -> Path:

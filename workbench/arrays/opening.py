@@ -62,6 +62,8 @@ def headers_of(paths: Paths, *, tags: Sequence[TagName] = ()) -> Headers:
 
 def _places(paths: Paths) -> tuple[Path, list[Place]]:
     """The folder that holds all the paths, and each of them relative to it."""
+    if not isinstance(paths, (str, os.PathLike, list, tuple)):
+        raise UsageError("not a path", remedy="name a folder, a file or a list of files")
     several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if not several:
         raise UsageError("no path given", remedy="name a folder or files")

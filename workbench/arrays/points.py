@@ -141,7 +141,8 @@ def sel_mm(
     """
     if method not in ("nearest", "linear"):
         raise UsageError(f"method cannot be {method!r}", remedy="use 'nearest' or 'linear'")
-    if (point is None) != all(value is not None for value in (x, y, z)) or (point is None and None in (x, y, z)):
+    axes = [value is not None for value in (x, y, z)]
+    if any(axes) if point is not None else not all(axes):
         raise UsageError(
             "sel_mm wants x, y and z, or one point (x, y, z)",
             remedy="for one axis of the image use ds.sel(z=..., method='nearest')",

@@ -173,7 +173,12 @@ def choose(table: pa.Table, root: str | os.PathLike[str], *, series: str | None,
     uids = pc.unique(images["SeriesInstanceUID"]).to_pylist()
     if series is None:
         if not uids:
-            raise SeriesNotFound("no image series found", file=where, remedy="check the path")
+            kinds = sorted({*pc.unique(usable(table)["kind"]).to_pylist()})
+            if "segmentation" in kinds or "structure-set" in kinds:
+                told, remedy = " and ".join(kinds), "open its images; cohort.load(uid, masks=True) draws it on them"
+            else:
+                told, remedy = " and ".join(kinds) or "nothing usable", "name a folder that holds images"
+            raise SeriesNotFound(f"no image series found, but {told}", file=where, remedy=remedy)
         if len(uids) > 1:
             listed = "; ".join(_label(images, uid) for uid in uids[:5]) + (" ..." if len(uids) > 5 else "")
             raise AmbiguousSeries(

@@ -106,6 +106,8 @@ def rule_of(part: pa.Table, pixels: Pixels, values: str, root: str | os.PathLike
     values, root
         As in :func:`workbench.dicom.values.value_map`, which says what is raised.
     """
+    if not isinstance(values, str):
+        raise UsageError(f"values cannot be {values!r}", remedy="use 'physical', 'stored' or 'suv'")
     n = part.num_rows
     fixed = pixels.colour or "PALETTE COLOR" in distinct(part, "PhotometricInterpretation")
     if values == "stored" or (fixed and values == "physical"):
