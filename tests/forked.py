@@ -109,7 +109,7 @@ def _timed(outcome: Outcome, messages: list[str], way: Callable[[], None]) -> No
 
 def written_whole(ref: Any, out: np.ndarray, *, checked: bool) -> None:
     """Read a frame into memory of two different contents: what was not written shows, and is a fault."""
-    from workbench.dicom.frames import read_frame
+    from workbench.dicom.pixels.frames import read_frame
 
     if out.nbytes > LARGE:
         read_frame(ref, out, checked=checked)
@@ -129,7 +129,7 @@ def _read(folder: Path, outcome: Outcome) -> None:
     import xarray as xr
 
     from workbench.arrays.build import build
-    from workbench.dicom.frames import read_frame
+    from workbench.dicom.pixels.frames import read_frame
     from workbench.dicom.scan import scan
     from workbench.dicom.series import iterate_series
 

@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import strategies as st
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
-from workbench.dicom.columns import BINARY
-from workbench.dicom.tags import EITHER_SIGN, TAGS, Tag
-from workbench.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
+from workbench.dicom.headers.columns import BINARY
+from workbench.dicom.headers.tags import EITHER_SIGN, TAGS, Tag
+from workbench.dicom.headers.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 
 LONG = ("OB", "OW", "OF", "SQ", "UN", "UT", "UC", "UR")
 UNDEFINED = 0xFFFFFFFF

@@ -12,9 +12,9 @@ import workbench.errors as errors
 from benchmarks.irregular_inputs import CASES
 from benchmarks.irregular_readers import READERS
 from benchmarks.irregular_truth import VERDICTS
-from workbench.dicom.codecs import CODECS
-from workbench.dicom.keys import KEYS
-from workbench.dicom.walk import NATIVE
+from workbench.dicom.headers.walk import NATIVE
+from workbench.dicom.pixels.codecs import CODECS
+from workbench.dicom.stacks.keys import KEYS
 from workbench.findings import CODES
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -28,6 +28,8 @@ ROOMS: dict[str, set[str]] = {
     "teaching": {"synthetic", "reports", "cohort"},
 }
 ROOMS["cli"] = set(ROOMS)
+#: The inner rooms of dicom/: each imports itself and those before it; the modules beside them are the doors.
+DICOM_ROOMS = ("headers", "stacks", "values", "pixels")
 FLOOR_0 = {"errors", "findings", "options", "progress", "shipped", "writing"}
 #: Libraries a room must not know.
 UNKNOWN = {"dicom": {"xarray", "pandas", "highdicom"}}
@@ -89,6 +91,16 @@ def test_a_room_imports_only_what_lies_below(path: Path) -> None:
         parts = name.split(".")
         if parts[0] == "workbench" and len(parts) > 1:
             assert parts[1] in allowed, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("room", DICOM_ROOMS)
+def test_an_inner_room_of_dicom_imports_only_those_before_it(room: str) -> None:
+    allowed = DICOM_ROOMS[: DICOM_ROOMS.index(room) + 1]
+    for path in sorted((PACKAGE / "dicom" / room).glob("*.py")):
+        for name, _ in _imports(path):
+            parts = name.split(".")
+            if parts[:2] == ["workbench", "dicom"]:
+                assert (parts[2:] or [""])[0] in allowed, f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(PACKAGE)))

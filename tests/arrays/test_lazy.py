@@ -16,7 +16,7 @@ from xarray.core import indexing
 
 from tests import factories
 from workbench.arrays.lazy import LazyImage
-from workbench.dicom.frames import FrameRef
+from workbench.dicom.pixels.frames import FrameRef
 from workbench.errors import DicomError
 
 

@@ -15,7 +15,7 @@ from workbench.arrays.build import build
 from workbench.arrays.masks import LabelFile
 from workbench.dicom.scan import scan
 from workbench.dicom.series import choose
-from workbench.dicom.stack import Plan
+from workbench.dicom.stacks.stack import Plan
 
 SHAPE = (4, 8, 10)
 

@@ -10,11 +10,11 @@ import pytest
 
 from tests.hostile import JPEG_LOSSLESS, PICTURE, RLE, compressed, fragments, part10, stream
 from tests.hostile_headers import deflated
-from workbench.dicom.deflated import HEADER_BYTES, header_source
-from workbench.dicom.frames import frame_refs, read_frames
+from workbench.dicom.headers.deflated import HEADER_BYTES, header_source
+from workbench.dicom.pixels.frames import frame_refs, read_frames
 from workbench.dicom.scan import scan
 from workbench.dicom.series import iterate_series
-from workbench.dicom.values import value_map
+from workbench.dicom.values.value_map import value_map
 from workbench.errors import DicomError, WorkbenchError
 
 SOURCES = [

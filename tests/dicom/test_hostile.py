@@ -250,8 +250,8 @@ def test_a_change_in_a_folder_is_noticed(tmp_path: Path) -> None:
 
 def test_a_frame_that_is_not_written_whole_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = np.zeros((4, 4), np.int16)
-    monkeypatch.setattr("workbench.dicom.frames.read_frame", lambda ref, out, *, checked: out[:3].fill(7))
+    monkeypatch.setattr("workbench.dicom.pixels.frames.read_frame", lambda ref, out, *, checked: out[:3].fill(7))
     with pytest.raises(AssertionError, match="8 of 32 bytes"):
         written_whole(None, frame, checked=False)
-    monkeypatch.setattr("workbench.dicom.frames.read_frame", lambda ref, out, *, checked: out.fill(7))
+    monkeypatch.setattr("workbench.dicom.pixels.frames.read_frame", lambda ref, out, *, checked: out.fill(7))
     written_whole(None, frame, checked=False)

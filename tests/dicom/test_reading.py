@@ -11,10 +11,10 @@ import pytest
 from tests import factories
 from tests.strategies import Element, part10
 from workbench.dicom import reading
-from workbench.dicom.heads import Heads
+from workbench.dicom.headers.heads import Heads
+from workbench.dicom.headers.walk import EXPLICIT_LE
 from workbench.dicom.listing import FileEntry
 from workbench.dicom.reading import Reader, read_file
-from workbench.dicom.walk import EXPLICIT_LE
 
 
 def entry(path: Path) -> FileEntry:

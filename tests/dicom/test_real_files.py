@@ -12,11 +12,11 @@ import pydicom
 import pydicom.data
 import pytest
 
-from workbench.dicom.frames import frame_refs, read_frames
+from workbench.dicom.pixels.frames import frame_refs, read_frames
 from workbench.dicom.scan import Scan, scan
 from workbench.dicom.series import iterate_series
-from workbench.dicom.stack import Plan
-from workbench.dicom.values import value_map
+from workbench.dicom.stacks.stack import Plan
+from workbench.dicom.values.value_map import value_map
 from workbench.errors import DicomError, WorkbenchError
 
 FILES = Path(pydicom.data.__file__).parent / "test_files"

@@ -22,9 +22,9 @@ from tests.conftest import ROOT
 from tests.strategies import Element, part10
 from workbench.dicom import reading
 from workbench.dicom import scan as module
+from workbench.dicom.headers.walk import EXPLICIT_LE
 from workbench.dicom.index import HeaderIndex
 from workbench.dicom.scan import scan
-from workbench.dicom.walk import EXPLICIT_LE
 from workbench.errors import WriteError
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories
-from workbench.dicom.codecs import decodable
+from workbench.dicom.pixels.codecs import decodable
 from workbench.dicom.scan import scan
 from workbench.dicom.series import Series, choose, choose_part, iterate_series
 from workbench.errors import AmbiguousSeries, SeriesNotFound

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.labels.objects import FRAME, Region, box, oblique, stack, to_world, write_rtstruct
-from workbench.dicom.geometry import Grid, grid_from
+from workbench.dicom.stacks.geometry import Grid, grid_from
 from workbench.labels import Masks, describe, masks_on_grid
 
 CLOSED = "CLOSED_PLANAR"

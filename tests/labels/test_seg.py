@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
 from tests.labels.objects import FRAME, make_seg, oblique, stack, uid, write_seg
-from workbench.dicom.geometry import Grid, grid_from
+from workbench.dicom.stacks.geometry import Grid, grid_from
 from workbench.errors import LabelError
 from workbench.labels import Masks, masks_on_grid
 

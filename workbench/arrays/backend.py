@@ -10,7 +10,7 @@ from xarray.backends import BackendEntrypoint
 
 from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
 from workbench.arrays.opening import Paths, open_series, open_study
-from workbench.dicom.user_tags import TagName
+from workbench.dicom.headers.user_tags import TagName
 
 
 class DicomBackendEntrypoint(BackendEntrypoint):

@@ -17,13 +17,13 @@ from xarray.core import indexing
 
 from workbench.arrays.coordinates import acquisition_coords, extra_coords, grid_coords, identity_coords, varying_coord
 from workbench.arrays.lazy import LazyImage
-from workbench.dicom.codecs import decoder_name
-from workbench.dicom.frames import MAX_FRAME_BYTES, FrameReader, frame_refs, read_frame
-from workbench.dicom.pet import suv_factors
+from workbench.dicom.pixels.codecs import decoder_name
+from workbench.dicom.pixels.frames import MAX_FRAME_BYTES, FrameReader, frame_refs, read_frame
 from workbench.dicom.series import Series
-from workbench.dicom.split import numbers
-from workbench.dicom.stack import Plan
-from workbench.dicom.values import ValueMap, value_map
+from workbench.dicom.stacks.split import numbers
+from workbench.dicom.stacks.stack import Plan
+from workbench.dicom.values.pet import suv_factors
+from workbench.dicom.values.value_map import ValueMap, value_map
 from workbench.errors import DicomError, SuvUnavailable, UnstackableSeries, UnsupportedSyntax, UsageError
 
 #: Header columns that say what the series is: attrs, the value of the first image.
@@ -56,8 +56,9 @@ def build(
     root : path
         Folder that the plan's paths are relative to.
     values : str, default "physical"
-        ``physical`` quantities, numbers as ``stored``, or another choice of :func:`workbench.dicom.values.value_map`:
-        ``suv``, ``real-world``, ``real-world:LABEL``, ``quantitative``.
+        ``physical`` quantities, numbers as ``stored``, or another choice of
+        :func:`~workbench.dicom.values.value_map.value_map`: ``suv``, ``real-world``, ``real-world:LABEL``,
+        ``quantitative``.
     dtype : str, optional
         dtype of ``image`` instead of the smallest that fits.
     tags : sequence of str, optional

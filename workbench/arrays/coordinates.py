@@ -10,11 +10,11 @@ import pyarrow as pa
 import xarray as xr
 from numpy.typing import NDArray
 
-from workbench.dicom.geometry import Grid
-from workbench.dicom.keys import ExtraDim
 from workbench.dicom.series import Series
-from workbench.dicom.split import numbers
-from workbench.dicom.stack import Plan
+from workbench.dicom.stacks.geometry import Grid
+from workbench.dicom.stacks.keys import ExtraDim
+from workbench.dicom.stacks.split import numbers
+from workbench.dicom.stacks.stack import Plan
 
 #: Header columns that say how an image was made: scalar coordinates where constant, per image where they vary.
 ACQUISITION: Final = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
 from workbench.arrays.coordinates import text
-from workbench.dicom.geometry import COORDINATE_DECIMALS, ORIENTATION_TOLERANCE, SHEAR_TOLERANCE_DEG, grid_from
+from workbench.dicom.stacks.geometry import COORDINATE_DECIMALS, ORIENTATION_TOLERANCE, SHEAR_TOLERANCE_DEG, grid_from
 from workbench.errors import IrregularGeometry, UsageError
 
 Floats = NDArray[np.float64]
@@ -208,7 +208,7 @@ def _judged(
     stated: Floats | None,
     frame: str,
 ) -> ImageGrid:
-    """Verdict on the slices that are left, by the rules of :func:`workbench.dicom.geometry.grid_from`."""
+    """Verdict on the slices that are left, by the rules of :func:`workbench.dicom.stacks.geometry.grid_from`."""
     dy, dx = (float(np.linalg.norm(step)) for step in (y_step, x_step))
     # The verdict wants slices that ascend along first triple x second triple.
     turned = -1.0 if (positions[-1] - positions[0]) @ np.cross(x_step, y_step) < 0 else 1.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from workbench.dicom.frames import FrameReader, FrameRef, read_frame, read_frames
+from workbench.dicom.pixels.frames import FrameReader, FrameRef, read_frame, read_frames
 from workbench.errors import DicomError
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from workbench.arrays.coordinates import text
-from workbench.dicom.stack import Plan
+from workbench.dicom.stacks.stack import Plan
 from workbench.errors import LabelError, PathNotFound
 from workbench.findings import Finding
 from workbench.labels import Masks, Segment, masks_on_grid

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from workbench.dicom.headers.user_tags import TagName, column_names
 from workbench.dicom.listing import Place
 from workbench.dicom.scan import scan
 from workbench.dicom.series import choose, choose_part, iterate_series, named, usable
-from workbench.dicom.user_tags import TagName, column_names
 from workbench.errors import EmptyExtract, PathNotFound, UsageError
 from workbench.findings import Finding
 

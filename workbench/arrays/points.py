@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.arrays.image_grid import AXES, GRID_COORDINATES, ImageGrid, image_grid
 from workbench.arrays.resampling import is_label
 from workbench.arrays.same_grid import irregular, require_even
-from workbench.dicom.geometry import COORDINATE_DECIMALS
+from workbench.dicom.stacks.geometry import COORDINATE_DECIMALS
 from workbench.errors import OutsideImage, UsageError
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ import pyarrow as pa
 from workbench.cohort.harmonise import Value, from_headers, harmonise
 from workbench.dicom.scan import Scan
 from workbench.dicom.series import Series, iterate_series
-from workbench.dicom.stack import Plan
+from workbench.dicom.stacks.stack import Plan
 from workbench.extracts.record import Extract, SeriesRef
 from workbench.findings import Finding
 from workbench.progress import task

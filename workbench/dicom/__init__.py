@@ -1,6 +1,8 @@
 """Files -> headers -> series -> geometry -> plan -> decoded frames.
 
-No xarray, no pandas here: tables are Arrow, arrays are numpy, and nothing left of ``frames`` touches a pixel.
+No xarray, no pandas here: tables are Arrow, arrays are numpy. Four inner rooms, each using only those before it:
+``headers`` (what a file says), ``stacks`` (which frame goes where), ``values`` (what a stored number means), ``pixels``
+(decoded frames, the only one that touches them). The doors stand beside them: ``scan``, ``series``, ``index``.
 """
 
 from __future__ import annotations
@@ -10,22 +12,22 @@ from typing import Any
 
 #: A function named as its module (scan, split) is not here: importing the module would hide it.
 _LAZY = {
-    "FrameRef": "frames",
-    "Grid": "geometry",
+    "FrameRef": "pixels.frames",
+    "Grid": "stacks.geometry",
     "HeaderIndex": "index",
     "Place": "listing",
-    "Plan": "stack",
+    "Plan": "stacks.stack",
     "Scan": "scan",
     "Series": "series",
     "choose": "series",
     "choose_part": "series",
-    "grid_from": "geometry",
+    "grid_from": "stacks.geometry",
     "iterate_series": "series",
-    "make_plan": "stack",
-    "read_frame": "frames",
-    "read_frames": "frames",
-    "suv_factors": "pet",
-    "value_map": "values",
+    "make_plan": "stacks.stack",
+    "read_frame": "pixels.frames",
+    "read_frames": "pixels.frames",
+    "suv_factors": "values.pet",
+    "value_map": "values.value_map",
 }
 
 __all__ = sorted(_LAZY)

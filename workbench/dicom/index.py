@@ -15,7 +15,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workbench.dicom.wanted import KEPT, Wanted
+from workbench.dicom.headers.wanted import KEPT, Wanted
 from workbench.writing import aside
 
 #: Raised by one whenever the meaning of a column changes.

@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.dicom.elements import Declined, NeedMore
-from workbench.dicom.encapsulated import whole_fragments
-from workbench.dicom.fallback import referenced_series
-from workbench.dicom.lockstep import Found
-from workbench.dicom.references import references_in
-from workbench.dicom.steps import Bools
-from workbench.dicom.tags import BY_KEYWORD, DICOMDIR_CLASS, NOT_IMAGES
-from workbench.dicom.walk import RawHeader, walk
-from workbench.dicom.wanted import KEPT
+from workbench.dicom.headers.elements import Declined, NeedMore
+from workbench.dicom.headers.fallback import referenced_series
+from workbench.dicom.headers.lockstep import Found
+from workbench.dicom.headers.references import references_in
+from workbench.dicom.headers.steps import Bools
+from workbench.dicom.headers.tags import BY_KEYWORD, DICOMDIR_CLASS, NOT_IMAGES
+from workbench.dicom.headers.walk import RawHeader, walk
+from workbench.dicom.headers.wanted import KEPT
+from workbench.dicom.pixels.encapsulated import whole_fragments
 
 #: The most that is read of a file to look for its end.
 LARGEST_READ: Final = 64 * 1024**2
@@ -120,7 +120,7 @@ def _has_frame_facts(raw: RawHeader) -> bool:
 
 
 def _frame_facts(path: str) -> bytes | None:
-    from workbench.dicom.functional import frame_facts
+    from workbench.dicom.stacks.functional import frame_facts
 
     return frame_facts(path)
 

@@ -11,15 +11,15 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from workbench.dicom.columns import columns_of, to_columns
-from workbench.dicom.elements import Declined, NeedMore
-from workbench.dicom.fallback import read_with_pydicom
-from workbench.dicom.heads import Heads
+from workbench.dicom.headers.columns import columns_of, to_columns
+from workbench.dicom.headers.elements import Declined, NeedMore
+from workbench.dicom.headers.fallback import read_with_pydicom
+from workbench.dicom.headers.heads import Heads
+from workbench.dicom.headers.lockstep import Found, walk_together
+from workbench.dicom.headers.walk import CutOff, RawHeader, is_dicom, walk
+from workbench.dicom.headers.wanted import KEPT, Wanted
 from workbench.dicom.judging import LARGEST_READ, Judgement, digest_of, judge, plain_images, value
 from workbench.dicom.listing import FileEntry
-from workbench.dicom.lockstep import Found, walk_together
-from workbench.dicom.walk import CutOff, RawHeader, is_dicom, walk
-from workbench.dicom.wanted import KEPT, Wanted
 
 #: First read of every file; then, for the few headers that go on, larger ones.
 FIRST_READ: Final = 16 * 1024

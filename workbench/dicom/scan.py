@@ -16,10 +16,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.dicom.headers.user_tags import TagName, wanted_with
 from workbench.dicom.index import HeaderIndex
 from workbench.dicom.listing import FileEntry, Place, list_files
 from workbench.dicom.reading import PORTION, Portion, Reader
-from workbench.dicom.user_tags import TagName, wanted_with
 from workbench.findings import Finding
 from workbench.progress import task
 

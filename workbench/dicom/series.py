@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.dicom.codecs import CODECS, decodable
+from workbench.dicom.pixels.codecs import CODECS, decodable
 from workbench.dicom.scan import file_findings
-from workbench.dicom.split import drop_duplicates, split
-from workbench.dicom.stack import Plan, make_plan
-from workbench.dicom.values import value_map
+from workbench.dicom.stacks.split import drop_duplicates, split
+from workbench.dicom.stacks.stack import Plan, make_plan
+from workbench.dicom.values.value_map import value_map
 from workbench.errors import AmbiguousSeries, SeriesNotFound, UsageError
 from workbench.findings import Finding
 

@@ -9,7 +9,7 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from workbench.dicom.walk import is_dicom
+from workbench.dicom.headers.walk import is_dicom
 from workbench.errors import EmptyExtract, UnsafePath, UsageError
 from workbench.extracts import clinical
 from workbench.extracts.record import Extract, SeriesRef

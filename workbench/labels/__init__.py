@@ -1,7 +1,7 @@
 """Segmentations and structure sets as masks on the grid of the images they refer to.
 
 :func:`describe` reads what an object holds from its header; :func:`masks_on_grid` brings it onto a
-:class:`workbench.dicom.geometry.Grid`. The result is numpy alone; labelled arrays are built elsewhere.
+:class:`workbench.dicom.stacks.geometry.Grid`. The result is numpy alone; labelled arrays are built elsewhere.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.dicom.geometry import Grid
+from workbench.dicom.stacks.geometry import Grid
 from workbench.errors import LabelError, PathNotFound, UsageError, WorkbenchError
 from workbench.findings import Finding
 from workbench.labels import rtstruct, seg
@@ -196,7 +196,7 @@ def masks_on_grid(
     >>> structures.StructureSetROISequence, structures.ROIContourSequence = [region], [drawn]
     >>> structures.file_meta = FileMetaDataset()
     >>> structures.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    >>> from workbench.dicom.geometry import grid_from
+    >>> from workbench.dicom.stacks.geometry import grid_from
     >>> slices = np.array([[0, 0, 0], [0, 0, 2], [0, 0, 4.0]])
     >>> grid = grid_from(slices, np.array([1.0, 0, 0, 0, 1, 0]), (1, 1), (5, 5))
     >>> with tempfile.NamedTemporaryFile(suffix=".dcm") as file:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.dicom.geometry import Grid
+from workbench.dicom.stacks.geometry import Grid
 from workbench.errors import LabelError
 from workbench.findings import Finding
 from workbench.labels.header import Origin, code, items, numbers, text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.dicom.geometry import Grid, orientation_ok
+from workbench.dicom.stacks.geometry import Grid, orientation_ok
 from workbench.errors import LabelError
 from workbench.findings import Finding
 from workbench.labels.frames import FrameTable, Plane, StoredFrames, frame_table

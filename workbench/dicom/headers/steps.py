@@ -1,0 +1,220 @@
+"""The engine of the lockstep walk: one step of numpy goes over one element of every file.
+
+Encoding: DICOM PS3.5 chapter 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from workbench.dicom.headers.elements import LONG_VRS, SHORT_VRS, UNDEFINED
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
+Octets = np.ndarray[Any, np.dtype[np.uint8]]
+
+#: Codes of the VRs: 0 is unknown, those with a four-byte length come last.
+VR_CODE: Final = {vr: code for code, vr in enumerate((*sorted(SHORT_VRS), *sorted(LONG_VRS)), 1)}
+FIRST_LONG: Final = len(SHORT_VRS) + 1
+_UN: Final = VR_CODE[b"UN"]
+#: Two bytes as a number -> code of the VR they spell.
+_CODES: Final = np.zeros(65536, np.uint8)
+for _vr, _code in VR_CODE.items():
+    _CODES[int.from_bytes(_vr, "little")] = _code
+
+#: Group and element of the marks, as a little-endian file holds them.
+ITEM: Final = 0xE000FFFE
+ITEM_END: Final = 0xE00DFFFE
+SEQUENCE_END: Final = 0xE0DDFFFE
+_MARKS_GROUP: Final = 0xFFFE
+_FORTY_EIGHT: Final = np.uint64(48)
+_ODD: Final = -1
+_GOES_ON: Final = -2
+#: Half of it is the depth of sequences, which ``nested.skip_sequence`` refuses beyond 32.
+_DEEPEST: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Elements at one level of many files, in the order in which they were met."""
+
+    #: Rows whose walk came to its end, ascending.
+    rows: Ints
+    #: By row of the buffer: where in the buffer its walk ended.
+    end: Ints
+    #: Row of each element.
+    row: Ints
+    #: Group and element.
+    tag: Ints
+    #: Code of its VR; 0 where implicit.
+    vr: Octets
+    #: Where its value starts in the buffer.
+    data: Ints
+    #: Bytes of its value, or the undefined length.
+    length: Ints
+
+    def only(self, chosen: Any) -> Stream:
+        """Some of the elements."""
+        return Stream(
+            self.rows, self.end, self.row[chosen], self.tag[chosen], self.vr[chosen], self.data[chosen],
+            self.length[chosen],
+        )  # fmt: skip
+
+
+class Steps:
+    """Walks over a buffer that holds many files.
+
+    Parameters
+    ----------
+    flat : array of uint8
+        The files, row after row, and a margin of at least sixteen bytes.
+    files : int
+        Number of rows, less than 65536.
+    fewest : int, default 1
+        Where fewer rows than this are left under way, they are given up.
+    """
+
+    def __init__(self, flat: Octets, files: int, fewest: int = 1) -> None:
+        count = len(flat) - 8
+        self.files: Final = files
+        self.fewest: Final = max(fewest, 1)
+        #: Rows whose bytes at hand ended before their walk.
+        self.ran_out: Final = np.zeros(files, np.bool_)
+        #: Eight bytes from anywhere, as a number.
+        self.u64: Final[Ints] = np.ndarray((count,), np.dtype("<i8"), flat, 0, (1,))
+        #: Four bytes from anywhere.
+        self.u32: Final = np.ndarray((count,), np.dtype("<u4"), flat, 0, (1,))
+
+    def elements(
+        self, rows: Ints, pos: Ints, stop: Ints, limit: Ints, is_end: Callable[[Ints], Bools], *, explicit: bool
+    ) -> Stream:
+        """Elements of the rows, each from its *pos* on.
+
+        Parameters
+        ----------
+        rows : (m,) array of int
+            Rows of the buffer, ascending.
+        pos, stop, limit : (m,) array of int
+            Where in the buffer each starts, where the bytes at hand end, and where its walk may end (-1: nowhere).
+        is_end : callable
+            First eight bytes of elements -> which of them end a row's walk; they are not taken.
+        explicit : bool
+            Explicit VR.
+
+        Returns
+        -------
+        Stream
+            Rows with an unknown VR, elements out of order, or without an end are not among its ``rows``.
+        """
+        end = np.full(self.files, -1, np.int64)
+        parts: list[tuple[Ints, Ints, Ints, Ints]] = []
+        count_nonzero = np.count_nonzero
+        # The last position of an element that may be taken: room for its first eight bytes, and before the limit.
+        last = np.where(limit >= 0, np.minimum(stop - 8, limit - 1), stop - 8)
+        while len(rows) >= self.fewest:
+            out = pos > last
+            if count_nonzero(out):
+                done = out & (pos == limit)
+                end[rows[done]] = pos[done]
+                self.ran_out[rows[out & ~done]] = True
+                rows, pos, stop, limit, last = _of(~out, rows, pos, stop, limit, last)
+                if not len(rows):
+                    break
+            word = self.u64[pos]
+            out = is_end(word)
+            if count_nonzero(out):
+                end[rows[out]] = pos[out]
+                rows, pos, stop, limit, last, word = _of(~out, rows, pos, stop, limit, last, word)
+                if not len(rows):
+                    break
+            data = pos + 8
+            if explicit:
+                code = vr_codes(word)
+                length = (word.view(np.uint64) >> _FORTY_EIGHT).view(np.int64)
+                is_long = code >= FIRST_LONG
+                may_be_undefined = bool(count_nonzero(is_long))
+                if may_be_undefined:
+                    # Behind the bytes at hand this length is nonsense, but the row then ends here all the same.
+                    length = np.where(is_long, self.u32[data], length)
+                    data = data + 4 * is_long
+                known = code
+            else:
+                length = word >> 32 & 0xFFFFFFFF
+                known, may_be_undefined = word & 0xFFFF != _MARKS_GROUP, True
+            if count_nonzero(known) < len(rows):
+                rows, pos, stop, limit, last = _of(known != 0, rows, pos, stop, limit, last)
+                word, data, length = _of(known != 0, word, data, length)
+            parts.append((rows, word, data, length))
+            pos = data + length
+            if may_be_undefined and count_nonzero(undefined := length == UNDEFINED):
+                pos[undefined] = self.behind(data[undefined], word[undefined], stop[undefined], explicit=explicit)
+                self.ran_out[rows[pos == _GOES_ON]] = True
+                rows, pos, stop, limit, last = _of(pos >= 0, rows, pos, stop, limit, last)
+        return self._stream(parts, end, explicit)
+
+    def _stream(self, parts: list[tuple[Ints, Ints, Ints, Ints]], end: Ints, explicit: bool) -> Stream:
+        empty = np.zeros(0, np.int64)
+        row, word, data, length = (
+            (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else (empty,) * 4
+        )
+        tag = (word & 0xFFFF) << 16 | word >> 16 & 0xFFFF
+        vr = vr_codes(word) if explicit else np.zeros(len(row), np.uint8)
+        # Within a row the tags must ascend, so that no element is there twice and creators come before what they own.
+        order = np.argsort(row.astype(np.uint16), kind="stable")
+        sorted_row, sorted_tag = row[order], tag[order]
+        wrong = (sorted_row[1:] == sorted_row[:-1]) & (sorted_tag[1:] <= sorted_tag[:-1])
+        end[sorted_row[1:][wrong]] = -1
+        return Stream(np.flatnonzero(end >= 0), end, row, tag, vr, data, length)
+
+    def behind(self, pos: Ints, word: Ints, stop: Ints, *, explicit: bool) -> Ints:
+        """Positions behind sequences of undefined length whose values start at *pos*; negative where not known."""
+        result = np.full(len(pos), _ODD, np.int64)
+        where = np.arange(len(pos))
+        if explicit:
+            # A UN of undefined length holds implicit VR (PS3.5 6.2.2).
+            plain = vr_codes(word) != _UN
+            where, pos, stop = _of(plain, where, pos, stop)
+        # Odd: items are expected; even: elements of an item of undefined length.
+        depth = np.ones(len(pos), np.int64)
+        while len(pos) >= self.fewest:
+            if (out := (pos + 8 > stop) | (depth > _DEEPEST)).any():
+                result[where[pos + 8 > stop]] = _GOES_ON
+                where, pos, stop, depth = _of(~out, where, pos, stop, depth)
+            word = self.u64[pos]
+            mark, in_item = word & 0xFFFFFFFF, depth & 1 == 0
+            data, length = pos + 8, word >> 32 & 0xFFFFFFFF
+            is_item = ~in_item & (mark == ITEM)
+            is_end = (in_item & (mark == ITEM_END)) | (~in_item & (mark == SEQUENCE_END))
+            odd = ~(in_item | is_item | is_end)
+            element = in_item & ~is_end
+            if explicit and element.any():
+                code = vr_codes(word)
+                is_long = code >= FIRST_LONG
+                short = np.where(is_long, self.u32[data], word >> 48 & 0xFFFF)
+                length = np.where(element, short, length)
+                data = data + 4 * (is_long & element)
+                odd |= element & ((code == 0) | ((length == UNDEFINED) & (code == _UN)))
+            elif not explicit:
+                odd |= element & (word & 0xFFFF == _MARKS_GROUP)
+            goes_in = (length == UNDEFINED) & ~is_end
+            pos = np.where(is_end, pos + 8, np.where(goes_in, data, data + length))
+            depth = depth + goes_in - is_end
+            done = (depth == 0) & ~odd
+            result[where[done]] = pos[done]
+            if (out := done | odd).any():
+                where, pos, stop, depth = _of(~out, where, pos, stop, depth)
+        return result
+
+
+def vr_codes(word: Ints) -> Octets:
+    """Codes of the VRs in the first eight bytes of explicit elements."""
+    codes: Octets = _CODES[word >> 32 & 0xFFFF]
+    return codes
+
+
+def _of(chosen: Bools, *arrays: Ints) -> tuple[Ints, ...]:
+    return tuple(array[chosen] for array in arrays)

@@ -1,0 +1,1 @@
+"""Frames decoded, and nothing that was not declared: uncompressed, encapsulated, deflated."""
