@@ -181,6 +181,21 @@ def ultrasound(folder: Path) -> list[Frame]:
     return [Frame(colours.astype(float))]
 
 
+def palette(folder: Path) -> list[Frame]:
+    """One ultrasound picture whose numbers are entries of a palette of 64 colours."""
+    colours = ((np.arange(64)[:, None] * (1, 2, 3) + (40, 20, 0)) % 256).astype(np.uint8)
+    tags: dict[str, Any] = {}
+    for name, column in zip(("Red", "Green", "Blue"), colours.T, strict=True):
+        tags[f"{name}PaletteColorLookupTableDescriptor"] = [64, 0, 8]
+        tags[f"{name}PaletteColorLookupTableData"] = column.tobytes()
+    dataset = header("US", 1, ImagePositionPatient=None, ImageOrientationPatient=None, PixelSpacing=None,
+                     SliceThickness=None, FrameOfReferenceUID=None, PhotometricInterpretation="PALETTE COLOR",
+                     **tags)  # fmt: skip
+    indices = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    save(folder / "us.dcm", dataset, indices)
+    return [Frame(colours[indices].astype(float))]
+
+
 def mosaic(*, count: bool = True, csa: bool = True, up: bool = True) -> Callable[[Path], list[Frame]]:
     """Six tiles of 8x8 in a 3x3 picture, as Siemens writes functional MR; *up* tells which way the slices go."""
 

@@ -34,6 +34,7 @@ from benchmarks.irregular_files import (
     header,
     mosaic,
     multi_frame,
+    palette,
     picture,
     place,
     radiograph,
@@ -66,6 +67,7 @@ def slices(
     orientation: Sequence[float] = AXIAL,
     spacing: Sequence[float] = SPACING,
     lean: float = 0.0,
+    shifts: dict[int, float] | None = None,
     first: int = 1,
     names: Sequence[int] | None = None,
     numbers: Sequence[int] | None = None,
@@ -78,11 +80,16 @@ def slices(
     syntax: str = ExplicitVRLittleEndian,
     preamble: bool = True,
 ) -> list[Frame]:
-    """Write one file per depth; slice *i* holds ``picture(first + i)``. Returns what is true of each."""
+    """Write one file per depth; slice *i* holds ``picture(first + i)``. Returns what is true of each.
+
+    *shifts* says how many mm along a row some slices are from their places.
+    """
     frames = []
     for i, depth in enumerate(depths):
         pixels = picture(first + i) if stored is None else stored[i]
         position = place(depth, orientation, lean)
+        if shifts and i in shifts:
+            position = tuple(np.add(position, np.multiply(orientation[:3], shifts[i])).tolist())
         own = {name: values[i] for name, values in (per_slice or {}).items()}
         if slopes is not None:
             own |= {"RescaleSlope": slopes[i], "RescaleIntercept": 0}
@@ -213,6 +220,11 @@ CASES: Final = (
     Case("jitter-0.1", "0.1 mm jitter, peak to peak", "steps of 1.9 to 2.08 mm", lambda f: slices(f, jitter(0.1)),
          ("spacing-uneven",)),
     Case("jitter-0.01", "0.01 mm jitter, peak to peak", "even within 1 % of a step", lambda f: slices(f, jitter(0.01))),
+    Case("variable", "slices of 2 and of 4 mm", "7 slices at 0, 2, 4, 8, 12, 16, 20 mm, each as thick as its step",
+         lambda f: slices(f, (0, 2, 4, 8, 12, 16, 20), per_slice={"SliceThickness": [2, 2, 4, 4, 4, 4, 4]}),
+         ("spacing-uneven",)),
+    Case("displaced", "slice 3 of 6 is 5 mm off in its plane", "6 slices, even along the normal",
+         lambda f: slices(f, shifts={2: 5.0}), ("slices-displaced",)),
     Case("b-values", "two b-values", "b 0 and 800, 6 slices each",
          two_levels("DiffusionBValue", "b_value", (0, 800)), ("ragged-stack",)),
     Case("echoes", "two echoes", "10 and 30 ms, 6 slices each", two_levels("EchoTime", "echo_time", (10, 30))),
@@ -241,6 +253,7 @@ CASES: Final = (
     Case("dose", "RTDOSE, scaling 0.001", "0.1 to 0.66 Gy, planes by offset vector", dose),
     Case("radiograph", "CR without position", "one picture, 0.2 mm at the detector", radiograph),
     Case("ultrasound", "colour US", "one RGB picture, no lengths", ultrasound),
+    Case("palette", "US with a colour palette", "one picture in colour, no lengths", palette, ("palette-unusable",)),
     Case("thickness", "SliceThickness 5 on 2 mm steps", "2 mm",
          lambda f: slices(f, tags={"SliceThickness": 5})),
     Case("spacing-tag", "SpacingBetweenSlices 3 on 2 mm steps", "2 mm",

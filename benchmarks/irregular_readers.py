@@ -151,7 +151,7 @@ def with_workbench(folder: Path) -> list[Any]:
 
 def of_workbench(parts: list[Any]) -> Answer:
     frames = [frame for ds in parts for frame in _frames_of(ds)]
-    said = tuple(sorted({code for ds in parts for code in ds.attrs["findings"]}))
+    said = tuple(sorted({code for ds in parts for code in str(ds.attrs["findings"]).split()}))
     step = parts[0].attrs.get("slice_spacing_mm")
     return Answer(tuple(frames), tuple(ds["image"].shape for ds in parts), str(parts[0]["image"].dtype), step, said)
 

@@ -341,6 +341,51 @@ def _frames(n_items: int, frames: int, *, place: str = "", shared: int = 1) -> C
     return write
 
 
+def _odd_frames(n: int, group: Callable[[int], bytes], *, defined: bool = True) -> Callable[[], bytes]:
+    """Enhanced object of *n* frames of 1 x 1 with the functional groups of each frame as given."""
+
+    def write() -> bytes:
+        tag = 0x52009230
+        if defined:
+            per_frame = element(tag, "SQ", b"".join(item(group(i)) for i in range(n)))
+        else:
+            items = b"".join(item(group(i), length=UNDEFINED) + END_ITEM for i in range(n))
+            per_frame = element(tag, "SQ", items + END_SEQUENCE, length=UNDEFINED)
+        return native(
+            bytes(2 * n), raw=[(tag, per_frame)], NumberOfFrames=str(n), Rows=1, Columns=1, SOPClassUID=ENHANCED_CT,
+            ImagePositionPatient=None, ImageOrientationPatient=None, PixelSpacing=None,
+        )  # fmt: skip
+
+    return write
+
+
+def _place(number: int) -> bytes:
+    return by_keyword("ImagePositionPatient", f"0\\0\\{number}")[1]
+
+
+def _place_group(number: int) -> bytes:
+    """A place in sequence and item of undefined length."""
+    inner = item(_place(number), length=UNDEFINED) + END_ITEM + END_SEQUENCE
+    return element(0x00209113, "SQ", inner, length=UNDEFINED)
+
+
+def _of_another_kind(number: int) -> bytes:
+    """A place, and a FrameType that no other frame has."""
+    kind = element(0x00189329, "SQ", item(element(0x00089007, "CS", f"DERIVED\\KIND{number:06}".encode())))
+    return kind + element(0x00209113, "SQ", item(_place(number)))
+
+
+def _of_another_layout(number: int) -> bytes:
+    """Empty private elements, as many and such as no other frame has."""
+    chosen = [0x00091000 + bit for bit in range(17) if number >> bit & 1]
+    return b"".join(element(tag, "UN") for tag in chosen) + element(0x00209113, "SQ", item(_place(number)))
+
+
+def _with_a_character_set(number: int) -> bytes:
+    """Text of its own character set: for pydicom to read."""
+    return by_keyword("SpecificCharacterSet", "ISO_IR 192")[1] + element(0x00209113, "SQ", item(_place(number)))
+
+
 def _dose(offsets: str, frames: int = 4) -> Callable[[], bytes]:
     return lambda: native(
         PICTURE.tobytes() * frames, SOPClassUID="1.2.840.10008.5.1.4.1.1.481.2", Modality="RTDOSE",
@@ -351,6 +396,19 @@ def _dose(offsets: str, frames: int = 4) -> Callable[[], bytes]:
 table(
     groups_100000_for_one_frame=_frames(100_000, 1),
     groups_20000=_frames(20_000, 20_000),
+    groups_100000=_frames(100_000, 100_000),
+    groups_20000_of_undefined_length=_odd_frames(20_000, _place_group, defined=False),
+    frames_of_20000_kinds=_odd_frames(20_000, _of_another_kind),
+    groups_of_20000_layouts=_odd_frames(20_000, _of_another_layout),
+    groups_of_100000_layouts=_odd_frames(100_000, _of_another_layout),
+    groups_20000_with_character_sets=_odd_frames(20_000, _with_a_character_set),
+    groups_1000_with_character_sets=_odd_frames(1_000, _with_a_character_set),
+    groups_20000_of_text_for_places=_odd_frames(
+        20_000, lambda i: element(0x00209113, "SQ", item(by_keyword("ImagePositionPatient", f"a{i}\\0\\0")[1]))
+    ),
+    groups_of_a_million_private_elements=_odd_frames(
+        2, lambda i: b"".join(element(0x00110000 + j, "UN") for j in range(500_000))
+    ),
     groups_fewer_than_frames=_frames(3, 10),
     groups_with_places_not_finite=_frames(10, 10, place=r"nan\inf\1e308"),
     groups_shared_twice=_frames(4, 4, shared=2),

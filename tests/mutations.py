@@ -135,6 +135,9 @@ def _load(folder: Path) -> tuple[str, int]:
                 image = build(series, plan, folder, reader=written_whole)["image"]
                 inner = 3 if "channel" in image.dims else 2
                 ends = [image[(end,) * (image.ndim - inner)] for end in (0, -1)]
+                if "channel" in image.dims and samples == 1:
+                    # A palette declares what comes out: three numbers of a pixel, of 8 or 16 bits.
+                    samples, bits = 3, max(bits, 8 * image.dtype.itemsize)
                 declared = int(np.prod(plan.grid.shape[1:])) * samples * bits // 8
                 most = max(most, 2 * declared)
                 for frame in ends:

@@ -68,7 +68,7 @@ def outcome(collection: str, path: str, status: str, kind: str) -> dict[str, str
         "dtype": str(image.dtype),
         "units": image.attrs["units"],
         "geometry": dataset.attrs["geometry"],
-        "findings": " ".join(dataset.attrs["findings"]),
+        "findings": dataset.attrs["findings"],
     }
 
 

@@ -253,3 +253,121 @@ def affines(draw: Any, *, sheared: bool = False) -> np.ndarray:
     if sheared:
         affine[:3, 0] += np.tan(np.radians(draw(st.floats(2, 30)))) * dz * orientation[1]
     return affine
+
+
+#: Values of functional groups by VR, as they are written; what is odd for its VR comes second.
+_GROUP_VALUES: dict[str, tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {
+    "DS": ((b"1.5", b" -2.25", b"1e3 ", b"+.5"), (b"", b"inf", b"nan", b"one", b"1_0", b"1e999", b" ", b"1\\2")),
+    "IS": ((b"5", b"-07", b"12"), (b"", b"2.0", b"2.5", b"a", b"1\\2", b"99999999999")),
+    "FD": ((pack("<d", 1.5), pack("<2d", 2, 3)), (b"", pack("<d", np.nan), pack("<d", np.inf), b"12345")),
+    "FL": ((pack("<f", 0.1),), (b"",)),
+    "US": ((pack("<H", 7), pack("<2H", 7, 9)), (b"", b"1")),
+    "UL": ((pack("<I", 70_000),), (b"",)),
+    "CS": ((b"ORIGINAL\\PRIMARY", b"M_1 ", b"MIXED"), (b"", b"a", b"A\\ B\\", b" ", b"\xe9")),
+    "LO": ((b"HU", b"US "), (b"", b"\xe9", b"A\\B ", b"\x1b$B")),
+    "SH": ((b"1", b"in plane"), (b"", b"\xe9")),
+    "DT": ((b"20200102030405.5", b"20200102030405+0100 "), (b"", b"2020", b"noon", b"2020\\2021")),
+    "DA": ((b"20200102",), (b"", b"x")),
+    "TM": ((b"030405", b"030405.12 "), (b"", b"noon")),
+}  # fmt: skip
+
+
+@st.composite
+def _group_value(draw: st.DrawFn, vr: str, form: str, odd: bool) -> bytes:
+    plain, strange = _GROUP_VALUES[vr]
+    if odd and draw(st.integers(0, 9)) == 0:
+        return draw(st.sampled_from(strange))
+    if not form.startswith("numbers:"):
+        return draw(st.sampled_from(plain))
+    n = int(form.partition(":")[2])
+    numbers = draw(st.lists(st.integers(-300, 300), min_size=n, max_size=n))
+    return pack(f"<{n}d", *numbers) if vr == "FD" else "\\".join(str(number / 4) for number in numbers).encode()
+
+
+@st.composite
+def _real_world_maps(draw: st.DrawFn) -> tuple[tuple[Element, ...], ...]:
+    """Maps of a real-world value mapping sequence; limits are US or SS by the sign of the pixels."""
+    units = (Element(0x00080100, "SH", b"HU"),)
+    limits = draw(st.sampled_from((b"\0\0", b"\xff\x0f", b"\x18\xfc")))
+    line = (Element(0x00409224, "FD", pack("<d", -5)), Element(0x00409225, "FD", pack("<d", draw(st.integers(1, 3)))))
+    vr = draw(st.sampled_from(("US", "SS")))
+    return ((Element(0x00283003, "LO", b"maps"), Element(0x004008EA, "SQ", items=(units,)),
+             Element(0x00409211, vr, b"\xff\x0f"), Element(0x00409216, vr, limits), *line),)  # fmt: skip
+
+
+@st.composite
+def group_item(draw: st.DrawFn, *, odd: bool) -> tuple[Element, ...]:
+    """Elements of one item of functional groups: some of what is read, some of what is not."""
+    from workbench.dicom.headers.groups_macros import LEAVES, number_of, vr_of
+
+    tree: dict[int, Any] = {}
+    for leaf in draw(st.lists(st.sampled_from(LEAVES), max_size=8)):
+        branch = tree
+        for keyword in leaf.path:
+            branch = branch.setdefault(number_of(keyword), {})
+        vr = vr_of(leaf.attribute).decode()
+        if leaf.form == "maps":
+            branch[number_of(leaf.attribute)] = Element(
+                number_of(leaf.attribute), "SQ", items=draw(_real_world_maps()), undefined=draw(st.booleans())
+            )
+            continue
+        value = draw(_group_value(vr, leaf.form, odd))
+        shown = draw(st.sampled_from(("UN", "LO"))) if odd and draw(st.integers(0, 19)) == 0 else vr
+        branch[number_of(leaf.attribute)] = Element(number_of(leaf.attribute), shown, value)
+    other = Element(0x00081140, "SQ", items=((Element(0x00081155, "UI", draw(st.sampled_from((b"1.2", b"1.2.3")))),),),
+                    undefined=draw(st.booleans()), undefined_items=draw(st.booleans()))  # fmt: skip
+    private = (Element(0x20050010, "LO", b"ACME"),
+               Element(0x20051001, "SQ", items=((Element(0x20050010, "LO", b"ACME"),),), undefined=draw(st.booleans())),
+               Element(0x20051002, "UN", draw(st.sampled_from((b"", b"12", b"1234")))))  # fmt: skip
+    extra = draw(st.lists(st.sampled_from((other, *private)), max_size=2, unique_by=lambda e: e.number))
+    if odd and draw(st.integers(0, 19)) == 0:
+        extra.append(Element(0x00080005, "CS", b"ISO_IR 192"))
+    return _grown(tree, extra, draw)
+
+
+def _grown(tree: dict[int, Any], extra: list[Element], draw: st.DrawFn) -> tuple[Element, ...]:
+    elements = {element.number: element for element in extra}
+    for number, branch in tree.items():
+        if isinstance(branch, Element):
+            elements[number] = branch
+            continue
+        items = (_grown(branch, [], draw),) * draw(st.sampled_from((1, 1, 1, 2)))
+        elements[number] = Element(
+            number, "SQ", items=items, undefined=draw(st.booleans()), undefined_items=draw(st.booleans())
+        )
+    return tuple(elements[number] for number in sorted(elements))
+
+
+@st.composite
+def functional_groups(draw: st.DrawFn) -> bytes:
+    """A file of up to eight frames with functional groups, of which some frames are laid out alike, some not."""
+    odd = draw(st.booleans())
+    different = draw(st.lists(group_item(odd=odd), min_size=1, max_size=3))
+    order = draw(st.lists(st.integers(0, len(different) - 1), max_size=8))
+    frames = tuple(different[number] for number in order)
+    shared = (draw(group_item(odd=odd)),) * draw(st.sampled_from((0, 1, 1, 2)))
+    n = len(frames) + (draw(st.sampled_from((-1, 1))) if odd and draw(st.integers(0, 9)) == 0 else 0)
+    classes = (b"1.2.840.10008.5.1.4.1.1.2.1", b"1.2.840.10008.5.1.4.1.1.7.3")
+    head = [
+        Element(0x00080005, "CS", draw(st.sampled_from((b"ISO_IR 100", b"ISO_IR 192")))),
+        Element(0x00080016, "UI", draw(st.sampled_from(classes))),
+        Element(0x00081140, "SQ", items=((),), undefined=draw(st.booleans())),
+        Element(0x00280008, "IS", str(n).encode()),
+        Element(0x00280103, "US", pack("<H", draw(st.integers(0, 1)))),
+    ]  # fmt: skip
+    if shared or draw(st.booleans()):
+        head.append(Element(0x52009229, "SQ", items=shared, undefined=draw(st.booleans()),
+                            undefined_items=draw(st.booleans())))  # fmt: skip
+    head.append(Element(0x52009230, "SQ", items=frames, undefined=draw(st.booleans()),
+                        undefined_items=draw(st.booleans())))  # fmt: skip
+    return part10(head, draw(st.sampled_from((EXPLICIT_LE, IMPLICIT_LE))))
+
+
+@st.composite
+def hollow_masks(draw: st.DrawFn, shape: tuple[int, int, int]) -> np.ndarray:
+    """Mask (z, y, x) of boxes with boxes taken out of them: several parts, holes, holes in holes, empty slices."""
+    mask = np.zeros(shape, dtype=bool)
+    for filled in draw(st.lists(st.booleans(), min_size=1, max_size=6)):
+        ends = [sorted(draw(st.tuples(*[st.integers(0, size)] * 2))) for size in shape]
+        mask[tuple(slice(*pair) for pair in ends)] = filled
+    return mask

@@ -166,3 +166,7 @@ class TemplateNotFound(UsageError):
 
 class WriteError(WorkbenchError):
     """Output that could not be written whole; nothing half-written was left under its final name."""
+
+
+class NotMeasurable(WorkbenchError):
+    """Data that do not allow what was asked of them: constant, empty, too few."""

@@ -49,14 +49,18 @@ conflicting-instance        | serious   | two different files carry the same SOP
 syntax-not-decodable        | serious   | pixels are in a transfer syntax that cannot be decoded here   | leave the series out, or ask the node for another syntax
 lossy-compression           | attention | images were compressed with loss                              | mind it in intensity measurements
 several-parts               | attention | series holds images that must not be stacked                  | load one part with part=...
+parts-too-many              | serious   | series falls apart into more parts than are kept             | open the files you want as a list: open_dataset([...])
 slices-missing              | serious   | slices are missing                                            | ask the node; until then no volume measurements
 spacing-uneven              | serious   | slices are unevenly spaced                                    | use per-slice work
+slices-displaced            | serious   | slices are displaced within their planes                      | use per-slice work, or ask the node
+palette-unusable            | attention | colour palette is missing or cannot be read                   | numbers are indices of colours; ask the node
 gantry-tilt                 | attention | slices are sheared (gantry tilt)                              | resample to a straight grid before volume work
 single-slice                | note      | one image only; its thickness is not a spacing                | 2-D work only
 unplaced                    | attention | position or orientation is missing or impossible              | no millimetres through the slices
 same-position               | serious   | images at the same position that no tag separates             | remove one set, or ask the node; loading is refused until then
 ragged-stack                | attention | not every position has every frame of the extra dimension     | mind the NaN frames
 time-order-from-instance-number | attention | frames were put in time order by InstanceNumber alone     | check the order against the protocol
+frames-undeclared           | serious   | pixel data holds more frames than the header counts           | only what is counted is loaded; ask the node to export the object again
 multi-frame-unplaced        | attention | multi-frame object that does not say where its frames lie     | frames are given in stored order
 units-unknown               | attention | the unit of the values is not stated                          | do not compare values between series
 mosaic                      | serious   | Siemens mosaic whose header does not say how to take it apart | ask the node for the private elements of group 0019
@@ -105,7 +109,12 @@ label-off-slice             | attention | contours that lie on no slice of the i
 label-not-a-mask            | note      | contours that are points or lines                             | they are left out
 label-empty                 | note      | segment without a voxel                                       | nothing
 label-fractional            | note      | fractional segmentation                                       | choose a threshold yourself
+label-resampled             | note      | segmentation was brought onto the image by the nearest voxel  | mind it in measurements of its edge
+label-absent                | note      | no segmentation refers to the series                          | name it, or ask the node
+label-not-selected          | note      | no segmentation fits what was selected                        | check select=...
+label-undated               | attention | which segmentation is the newest cannot be told: no date, or the same | choose by name, algorithm or annotator
 label-unreadable            | serious   | segmentation could not be read                                | ask the node for the object again
+measurements-unread         | attention | numbers of a structured report that are in no template read here | look at the report itself
 """
 )
 

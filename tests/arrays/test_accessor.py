@@ -64,6 +64,17 @@ def test_figure_needs_an_image() -> None:
         xr.Dataset().patient.figure()
 
 
+def test_findings_are_codes(tmp_path: Path) -> None:
+    assert opened(tmp_path, (0, 2, 8), lean=(0, 0.25, 0)).patient.findings == ("gantry-tilt", "slices-missing")
+    assert xr.Dataset().patient.findings == ()
+    assert xr.Dataset(attrs={"findings": ["a", "b"]}).patient.findings == ("a", "b")
+
+
+def test_spacing_of_an_unplaced_image_follows_its_voxels(tmp_path: Path) -> None:
+    ds = opened(tmp_path, ImagePositionPatient=None).isel(y=slice(None, None, 2))
+    assert ds.patient.spacing["y"] == 1.0
+
+
 def test_properties_say_where_the_voxels_are(tmp_path: Path) -> None:
     orientation = factories.turned(20, 10, 5)
     patient = opened(tmp_path, orientation=orientation).patient

@@ -77,3 +77,18 @@ def test_an_error_in_one_slab_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(affine_slabs, "fill_aligned", fails)
     with pytest.raises(MemoryError):
         filled(Slab(0, (4, 3, 5), np.eye(3), np.zeros(3)), volume("int16", False), "linear")
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.lists(st.sampled_from([0.0, 0.5, -0.7, 1.3]), min_size=3, max_size=3), min_size=3, max_size=3),
+    st.tuples(*[st.floats(-3, 8)] * 3),
+)
+def test_stretch_of_a_row_inside_is_what_every_voxel_says(matrix: Any, offset: Any) -> None:
+    slab = Slab(0, (4, 3, 5), np.array(matrix), np.array(offset))
+    numbers = np.moveaxis(np.indices(slab.shape), 0, -1) @ slab.matrix.T + slab.offset
+    ends = np.array([-affine_slabs._RIM, *(np.array(SHAPE) - 1 + affine_slabs._RIM)])
+    # On the very edge rounding decides.
+    clear = np.minimum(np.abs(numbers - ends[0]), np.abs(numbers - ends[1:])).min(axis=-1) > 1e-9
+    expected = affine_slabs._inside(numbers, SHAPE)
+    assert (affine_slabs._inside_slab(slab, SHAPE) == expected)[clear].all()

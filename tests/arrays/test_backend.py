@@ -78,6 +78,59 @@ def test_variables_can_be_dropped(tmp_path: Path) -> None:
     assert "InstanceNumber" not in ds
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"decode_times": False},
+        {"mask_and_scale": False},
+        {"decode_cf": False},
+        {"decode_coords": "all"},
+        {"decode_timedelta": True},
+        {"concat_characters": False},
+    ],
+)
+def test_what_xarray_asks_of_every_backend_changes_nothing(option: dict[str, Any], tmp_path: Path) -> None:
+    factories.stack(tmp_path)
+    plain = xr.open_dataset(tmp_path, engine="dicom")
+    xr.testing.assert_identical(xr.open_dataset(tmp_path, engine="dicom", **option), plain)
+    assert len(xr.open_datatree(tmp_path, engine="dicom", **option).leaves) == 1
+
+
+def test_names_to_drop_are_names(tmp_path: Path) -> None:
+    factories.stack(tmp_path)
+    assert "KVP" not in xr.open_dataset(tmp_path, engine="dicom", drop_variables="KVP", tags=["KVP"])
+    assert "position" not in xr.open_datatree(tmp_path, engine="dicom", drop_variables=["position"]).leaves[0]
+    with pytest.raises(UsageError, match="drop_variables is no list of names"):
+        xr.open_dataset(tmp_path, engine="dicom", drop_variables=5)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("", "an empty path"),
+        ([b"a"], "not a path"),
+        ("somewhere/*.dcm", "no such file.*glob"),
+        ("https://example.org/a.dcm", "no such file.*fetch it first"),
+    ],
+)
+def test_paths_that_are_none_say_what_to_give(path: Any, text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        xr.open_dataset(path, engine="dicom")
+
+
+def test_series_is_named_by_a_text(tmp_path: Path) -> None:
+    factories.stack(tmp_path)
+    with pytest.raises(UsageError, match="series is not a text"):
+        xr.open_dataset(tmp_path, engine="dicom", series=["1.2.3"])
+
+
+def test_a_dicomdir_sends_to_its_folder() -> None:
+    from pydicom.data import get_testdata_file
+
+    with pytest.raises(EmptyExtract, match=r"a DICOMDIR.*open the folder it is in"):
+        xr.open_dataset(get_testdata_file("DICOMDIR"), engine="dicom")
+
+
 def test_chunks_make_a_dask_array_of_the_same_values(tmp_path: Path) -> None:
     factories.stack(tmp_path)
     ds = xr.open_dataset(tmp_path, engine="dicom", chunks={})
@@ -170,11 +223,23 @@ def test_tree_goes_to_zarr_and_back(tmp_path: Path) -> None:
     xr.testing.assert_identical(back.load(), tree.load())
 
 
-def test_netcdf_gives_back_values_and_coordinates(tmp_path: Path) -> None:
-    factories.stack(tmp_path / "data", RescaleIntercept=-1024, BitsStored=12, HighBit=11)
+@pytest.mark.parametrize("case", list(CASES))
+def test_netcdf_without_its_library_gives_back_what_was_written(case: str, tmp_path: Path) -> None:
+    factories.stack(tmp_path / "data", **CASES[case])
     ds = xr.open_dataset(tmp_path / "data", engine="dicom")
     ds.to_netcdf(tmp_path / "out.nc", engine="scipy")
-    with xr.open_dataset(tmp_path / "out.nc", engine="scipy") as back:
-        assert back["image"].dtype == np.int16
-        xr.testing.assert_equal(back["image"].load(), ds["image"].load())
-        assert (back["affine"].values == ds["affine"].values).all()
+    back = xr.load_dataset(tmp_path / "out.nc", engine="scipy")
+    xr.testing.assert_identical(back, ds.load())
+    assert back["image"].dtype == ds["image"].dtype
+    assert back.patient.findings == ds.patient.findings
+    assert back.patient.grid.kind == ds.patient.grid.kind
+
+
+def test_findings_are_known_after_reopening(tmp_path: Path) -> None:
+    factories.stack(tmp_path / "data", (0, 2, 4, 8), lean=(0, 0.25, 0))
+    ds = xr.open_dataset(tmp_path / "data", engine="dicom")
+    ds.to_netcdf(tmp_path / "out.nc", engine="scipy")
+    ds.to_zarr(tmp_path / "out.zarr", consolidated=False)
+    for back in (xr.load_dataset(tmp_path / "out.nc"), xr.open_zarr(tmp_path / "out.zarr", consolidated=False)):
+        assert back.patient.findings == ("gantry-tilt", "slices-missing")
+        assert back.patient.grid.flags == ("sheared",)

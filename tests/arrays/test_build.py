@@ -71,7 +71,7 @@ def test_gap_keeps_true_positions_and_has_no_affine(tmp_path: Path) -> None:
     assert ds["z"].values.tolist() == [30, 32, 34, 38, 40]
     assert "affine" not in ds.coords
     assert "position" in ds.coords
-    assert (ds.attrs["geometry"], ds.attrs["findings"]) == ("gaps", ["slices-missing"])
+    assert (ds.attrs["geometry"], ds.attrs["findings"]) == ("gaps", "slices-missing")
 
 
 def test_integers_stay_integers_and_the_map_stays_in_attrs(tmp_path: Path) -> None:

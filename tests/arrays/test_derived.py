@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from tests import factories
 from workbench.arrays.derived import DerivedArray, derived
 
 
@@ -86,3 +89,16 @@ def test_attributes_and_preferred_chunks_stay() -> None:
     result = derived([source])
     assert result.attrs == {"units": "1"}
     assert result.encoding == {"preferred_chunks": {"a": 1}}
+
+
+def test_one_slice_of_a_transposed_series_opens_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    factories.stack(tmp_path, (0, 2, 4))
+    turned = xr.open_dataset(tmp_path, engine="dicom")["image"].transpose("x", "y", "z")
+    names: list[str] = []
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda path, *a, **o: names.append(Path(path).name) or real(path, *a, **o))
+    assert (turned.isel(z=1).values == factories.pixels(2).T).all()
+    assert names == ["0001.dcm"]
+    assert turned.isel(z=2, y=1, x=3).item() == factories.pixels(3)[1, 3]

@@ -170,3 +170,34 @@ def test_an_even_time_is_the_step_of_the_fourth_axis(times: list[float], units: 
     header = series.patient.to_nifti().header
     assert header.get_zooms()[3] == pytest.approx(step)
     assert header.get_xyzt_units()[1] == ("unknown" if units == "1" else "sec")
+
+
+@pytest.mark.parametrize("path", [5, [], b"a.nii", {"a": 1}])
+def test_what_is_no_path_is_refused(path: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a path"):
+        opened(tmp_path).patient.to_nifti(path)
+
+
+def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+    opened(tmp_path / "data").patient.to_nifti(tmp_path / "new" / "deep" / "a.nii")
+    assert nibabel.load(tmp_path / "new" / "deep" / "a.nii").shape == (8, 6, 3)
+
+
+def test_one_slice_of_several_keeps_its_place_and_step(tmp_path: Path) -> None:
+    image = opened(tmp_path).isel(z=[1]).patient.to_nifti()
+    assert image.shape == (8, 6, 1)
+    assert image.header.get_zooms() == pytest.approx((0.8, 0.5, 2.0))
+    assert image.affine[2, 3] == 32
+
+
+def test_a_variable_that_cannot_be_exported_is_named(tmp_path: Path) -> None:
+    ds = opened(tmp_path)
+    for export in (ds.patient.to_nifti, ds.patient.to_simpleitk):
+        with pytest.raises(UsageError, match=r"no variable \['image'\]"):
+            export(variable=["image"])
+    with pytest.raises(UsageError, match=r"image has no axis z.*isel\(z=\[k\]\)"):
+        ds.isel(z=1).patient.to_nifti()
+    with pytest.raises(UsageError, match=r"image holds <U\d.*astype"):
+        ds.assign(image=ds["image"].astype(str)).patient.to_nifti()
+    with pytest.raises(UsageError, match="image holds float16"):
+        ds.astype("float16").patient.to_nifti()

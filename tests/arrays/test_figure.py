@@ -194,3 +194,127 @@ def test_figures_are_not_kept_by_pyplot(tmp_path: Path) -> None:
 
     series(tmp_path).patient.figure()
     assert plt.get_fignums() == []
+
+
+def drawn_values(drawn: Any) -> list[np.ndarray]:
+    return [np.asarray(mesh(ax).get_array()) for ax in drawn.axes]
+
+
+@pytest.mark.parametrize(("axis", "labels"), [("z", ("x", "y")), ("y", ("x", "z")), ("x", ("y", "z"))])
+def test_one_slice_is_drawn_alone(axis: str, labels: tuple[str, str], tmp_path: Path) -> None:
+    ds = with_mask(series(tmp_path), [(2, 2, 2)])
+    (ax,) = ds.isel({axis: 2}).patient.figure().axes
+    assert (ax.get_xlabel()[0], ax.get_ylabel()[0]) == labels
+    assert (np.asarray(mesh(ax).get_array()) == ds["image"].isel({axis: 2}).values).all()
+    assert ax.get_title() == f"{axis} = {float(ds[axis][2]):.1f} mm"
+    assert len(lines(ax)) == 4
+
+
+@pytest.mark.parametrize("order", [("x", "y", "z"), ("y", "z", "x")])
+def test_axes_in_any_order_draw_the_same(order: tuple[str, ...], tmp_path: Path) -> None:
+    ds = with_mask(series(tmp_path, frames=np.arange(36, dtype="<i2").reshape(6, 6)), [(1, 2, 3)])
+    assert set(ds["image"].shape) == {6}
+    plain, turned = ds.patient.figure(), ds.transpose(*order, ...).patient.figure()
+    for a, b, one, other in zip(drawn_values(plain), drawn_values(turned), plain.axes, turned.axes, strict=True):
+        assert (a == b).all()
+        assert lines(one) == lines(other)
+
+
+def test_slices_in_any_order_stand_where_they_are(tmp_path: Path) -> None:
+    ds = series(tmp_path)
+    plain = drawn_values(ds.patient.figure(at={"z": 34}))
+    for other in (ds.isel(z=slice(None, None, -1)), ds.isel(z=[3, 0, 5, 1, 4, 2], x=slice(None, None, -1))):
+        for a, b in zip(plain, drawn_values(other.patient.figure(at={"z": 34})), strict=True):
+            assert (a == b).all()
+
+
+def test_voxels_picked_unevenly_leave_the_others_open(tmp_path: Path) -> None:
+    axial = series(tmp_path).isel(x=[0, 1, 2, 6]).patient.figure().axes[0]
+    assert np.ma.getmaskarray(mesh(axial).get_array()).any(axis=0).tolist() == [False, False, False, True, False]
+
+
+def test_averages_fill_the_room_of_what_they_average(tmp_path: Path) -> None:
+    coarse = series(tmp_path).drop_vars("sop_instance_uid").coarsen(z=2, y=2, x=2).mean()
+    for ax in coarse.patient.figure().axes:
+        assert not np.ma.getmaskarray(mesh(ax).get_array()).any()
+
+
+def test_title_names_the_level_that_is_shown(tmp_path: Path) -> None:
+    ds = series(tmp_path).expand_dims("time").isel(time=[0, 0])
+    ds = ds.assign_coords(time=("time", [0.0, 12.5], {"units": "s"}))
+    assert "time = 0 s (1 of 2)" in ds.patient.figure().get_suptitle()
+    assert "time = 12.5 s (2 of 2)" in ds.patient.figure(at={"time": 12}).get_suptitle()
+    assert len(ds.isel(time=0).patient.figure().axes) == 3
+    named = ds.assign_coords(time=["early", "late"])
+    assert "time = late (2 of 2)" in named.patient.figure(at={"time": "late"}).get_suptitle()
+    with pytest.raises(UsageError, match=r"no time 'never'.*early, late"):
+        named.patient.figure(at={"time": "never"})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_colour_of_every_type_is_drawn(dtype: str, channels: int, tmp_path: Path) -> None:
+    full = 1 if dtype == "float32" else np.iinfo(dtype).max
+    values = np.full((6, 6, 8, channels), full, dtype)
+    ds = series(tmp_path).drop_vars("image").assign(image=(("z", "y", "x", "channel"), values))
+    picture = renders(ds.isel(z=2).patient.figure())
+    assert (picture[picture.shape[0] // 2, picture.shape[1] // 2] == 255).all() or channels == 1
+
+
+def test_two_channels_and_a_window_of_colours_are_refused(tmp_path: Path) -> None:
+    ds = series(tmp_path).drop_vars("image")
+    two = ds.assign(image=(("z", "y", "x", "channel"), np.zeros((6, 6, 8, 2), "uint8")))
+    with pytest.raises(UsageError, match="2 channels is no colour"):
+        two.patient.figure()
+    with pytest.raises(UsageError, match="colour image has no window"):
+        ds.assign(image=(("z", "y", "x", "channel"), np.zeros((6, 6, 8, 3), "uint8"))).patient.figure(window=(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ({"z": []}, "axis z is empty"),
+        ({"x": []}, "axis x is empty"),
+        ({"z": 1, "y": 1}, "no axes z and y"),
+    ],
+)
+def test_what_has_no_plane_is_refused(part: dict[str, Any], text: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=text):
+        series(tmp_path).isel(part).patient.figure()
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"at": 5}, "at cannot be 5"),
+        ({"at": {"z": "a"}}, r"at\['z'\] cannot be 'a'"),
+        ({"at": {"z": np.nan}}, r"at\['z'\] cannot be"),
+        ({"at": {"z": 100}}, "z = 100 is outside the image, which spans 30.0 to 40.0"),
+        ({"window": 5}, "window cannot be 5"),
+        ({"window": "lung"}, "window cannot be 'lung'"),
+        ({"window": (1, "a")}, "window cannot be 'a'"),
+        ({"window": (40, 0)}, "width 0"),
+        ({"segments": 5}, "segments cannot be 5"),
+        ({"segments": "tumour"}, "segments cannot be 'tumour'"),
+        ({"segments": ["tumour"]}, "there are: none"),
+        ({"width": "a"}, "width cannot be 'a'"),
+        ({"width": -1}, "-1 inches"),
+        ({"width": 1e9}, "inches wide"),
+    ],
+)
+def test_arguments_that_are_none_are_named(options: dict[str, Any], error: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=error):
+        series(tmp_path).patient.figure(**options)
+
+
+def test_an_image_of_nothing_is_drawn(tmp_path: Path) -> None:
+    ds = series(tmp_path, Modality="MR")
+    assert len(ds.where(ds["image"] > 1e9).patient.figure().axes) == 3
+    with pytest.raises(UsageError, match="no real numbers"):
+        (ds * 1j).patient.figure()
+
+
+def test_a_crop_of_a_tilted_series_stands_where_it_was(tmp_path: Path) -> None:
+    ds = series(tmp_path, lean=(0, 0.25, 0))
+    whole, part = (d.patient.figure(at={"z": 38}).axes[0] for d in (ds, ds.isel(z=slice(2, 6))))
+    assert whole.get_ylim() == pytest.approx(part.get_ylim())

@@ -98,11 +98,11 @@ def test_cropped_tilted_slices_with_a_gap_have_no_known_place(tmp_path: Path) ->
 
 
 def test_without_directions_only_the_slices_are_placed(tmp_path: Path) -> None:
-    ds = opened(tmp_path, (0, 2, 8))
-    del ds.attrs["ImageOrientationPatient"]
+    ds = opened(tmp_path, (0, 2, 7))
+    del ds.attrs["ImageOrientationPatient"], ds["y"].attrs["direction"]
     grid = image_grid(ds)
-    assert (grid.kind, grid.placed) == ("gaps", False)
-    with pytest.raises(IrregularGeometry, match="gaps: the directions of rows and columns are not in this Dataset"):
+    assert (grid.kind, grid.placed) == ("variable", False)
+    with pytest.raises(IrregularGeometry, match="variable: the directions of rows and columns are not in this Dataset"):
         ds.patient.to_voxel([0, 0, 0])
 
 
@@ -159,3 +159,66 @@ def test_describe_says_size_and_spacing() -> None:
 def test_words_for_directions() -> None:
     assert orientation_words(np.array([1.0, 0, 0])) == "right-to-left"
     assert orientation_words(np.array([0, -1.0, 0.2])) == "posterior-to-anterior"
+
+
+@settings(deadline=None, max_examples=40)
+@given(strategies.affines(), st.tuples(*[st.integers(2, 4)] * 3))
+def test_an_image_alone_keeps_its_place(affine: np.ndarray, shape: tuple[int, int, int]) -> None:
+    alone = from_array(np.zeros(shape), affine)["image"].to_dataset()
+    assert "affine" not in alone.coords
+    assert alone.patient.affine == pytest.approx(affine, abs=1e-4)
+
+
+def test_a_tilted_image_alone_has_no_place_rather_than_a_wrong_one(tmp_path: Path) -> None:
+    alone = opened(tmp_path, lean=(0, 0.25, 0))[["image"]]
+    with pytest.raises(IrregularGeometry, match="an operation dropped the place"):
+        _ = alone.patient.affine
+
+
+def test_averages_stand_in_the_middle_of_what_they_average(tmp_path: Path) -> None:
+    image = opened(tmp_path)["image"]
+    coarse = image.drop_vars(["sop_instance_uid"]).coarsen(z=2, y=2, x=2).mean().to_dataset()
+    assert coarse.patient.spacing == pytest.approx({"z": 4.0, "y": 1.0, "x": 1.6})
+    assert coarse.patient.origin == pytest.approx([-9.6, 20.25, 31.0])
+
+
+def test_values_in_between_stand_where_the_coordinates_say(tmp_path: Path) -> None:
+    between = opened(tmp_path)[["image"]].drop_vars("sop_instance_uid").interp(z=[31.0, 32.0, 33.0])
+    assert between.patient.spacing == pytest.approx({"z": 1.0, "y": 0.5, "x": 0.8})
+    assert between.patient.origin == pytest.approx([-10, 20, 31])
+
+
+@pytest.mark.parametrize("axis", ["z", "y", "x"])
+def test_voxels_added_without_a_place_are_refused(axis: str) -> None:
+    ds = from_array(np.zeros((3, 4, 4)), np.eye(4)).pad({axis: 1})
+    with pytest.raises(UsageError, match=rf"an operation changed the grid: 2 of \d voxels along {axis}.*resample"):
+        image_grid(ds)
+
+
+@pytest.mark.parametrize("axis", ["z", "y", "x"])
+def test_a_coordinate_that_is_gone_is_not_made_up(axis: str) -> None:
+    with pytest.raises(UsageError, match=f"no coordinate {axis}"):
+        image_grid(from_array(np.zeros((3, 4, 4)), np.eye(4)).drop_vars(axis))
+
+
+def test_z_that_contradicts_the_slices_is_refused() -> None:
+    ds = from_array(np.zeros((3, 4, 4)), np.eye(4))
+    with pytest.raises(UsageError, match=r"z and the positions of the slices are 5\.00 mm apart"):
+        image_grid(ds.assign_coords(z=ds["z"] + 5))
+
+
+def test_two_places_in_one_dataset_are_refused() -> None:
+    moved = np.eye(4)
+    moved[0, 3] = 3
+    a, b = (from_array(np.zeros((3, 4, 4)), affine) for affine in (np.eye(4), moved))
+    both = xr.concat([a, b], dim="visit", join="override", coords="different", compat="equals", data_vars="all")
+    with pytest.raises(UsageError, match=r"differs along visit.*isel\(visit=0\)"):
+        image_grid(both)
+    repeated = xr.concat([a, a], dim="visit", coords="different", compat="equals", data_vars="all")
+    assert image_grid(repeated).affine == pytest.approx(np.eye(4))
+
+
+def test_a_matrix_that_was_thinned_out_is_not_used() -> None:
+    thin = from_array(np.zeros((4, 4, 4)), np.eye(4)).thin(2)
+    assert thin["affine"].shape == (2, 2)
+    assert thin.patient.spacing == {"z": 2.0, "y": 2.0, "x": 2.0}

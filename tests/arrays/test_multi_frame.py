@@ -56,7 +56,7 @@ def test_several_enhanced_objects_of_one_series_are_one_array_over_time(tmp_path
     assert ds["image"].dims == ("time", "z", "y", "x")
     assert ds["time"].values.tolist() == [0, 1]
     assert ds["sop_instance_uid"].dims == ("time",)
-    assert ds.attrs["findings"] == []
+    assert ds.attrs["findings"] == ""
 
 
 def test_five_dimensions_keep_every_image_in_its_cell(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_b_value_of_a_private_tag_is_as_good_as_the_public_one(tmp_path: Path) -
             dataset.save_as(path)
     ds = opened(tmp_path)
     assert ds["b_value"].values.tolist() == [0, 800]
-    assert ds.attrs["findings"] == []
+    assert ds.attrs["findings"] == ""
 
 
 def test_removed_private_b_values_are_a_finding_and_not_a_guess(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_removed_private_b_values_are_a_finding_and_not_a_guess(tmp_path: Path) 
             ImageType=["ORIGINAL", "PRIMARY", "DIFFUSION", "NONE"],
         )  # fmt: skip
     ds = opened(tmp_path)
-    assert {"b-value-unknown", "time-order-from-instance-number"} <= set(ds.attrs["findings"])
+    assert {"b-value-unknown", "time-order-from-instance-number"} <= set(ds.patient.findings)
     assert "DiffusionBValue" not in ds.coords
 
 

@@ -189,5 +189,34 @@ def test_misuse_is_named(tmp_path: Path) -> None:
         patient.sel_mm([0, 0, 0], method="cubic")
     with pytest.raises(UsageError, match="triples"):
         patient.to_voxel([[0, 0]])
-    with pytest.raises(UsageError, match="triples"):
+    with pytest.raises(UsageError, match="NaN"):
         patient.to_patient([0, np.nan, 0])
+
+
+@pytest.mark.parametrize(
+    "wrong", ["a", "123", ["1", "2", "3"], [1, 2, "x"], 5, None, 1j, {"x": 1}, [[1, 2, 3], [1]], []]
+)
+def test_what_is_no_place_is_refused_by_type_and_order(wrong: Any) -> None:
+    patient = numbered(np.eye(4)).patient
+    with pytest.raises(UsageError, match=r"triples of numbers.*give \(x, y, z\)"):
+        patient.to_voxel(wrong)
+    with pytest.raises(UsageError, match=r"triples of numbers.*give \(z, y, x\)"):
+        patient.to_patient(wrong)
+
+
+def test_numbers_of_any_kind_are_places() -> None:
+    patient = numbered(np.eye(4)).patient
+    for place in ([1, 1, 1], np.ones(3, "float32"), np.array([1, 1.0, 1], dtype=object), xr.DataArray([1.0, 1, 1])):
+        assert patient.to_voxel(place).tolist() == [1, 1, 1]
+
+
+def test_lists_along_each_axis_are_no_place() -> None:
+    with pytest.raises(UsageError, match=r"one array \(n, 3\)"):
+        numbered(np.eye(4)).patient.sel_mm(x=[1, 2], y=[1, 2], z=[1, 2])
+
+
+def test_axes_in_another_order_give_the_same_voxel(tmp_path: Path) -> None:
+    factories.stack(tmp_path)
+    ds = xr.open_dataset(tmp_path, engine="dicom")
+    turned = xr.open_dataset(tmp_path, engine="dicom").transpose("x", "y", "z", ...)
+    assert turned.patient.sel_mm(x=-8.4, y=21, z=34)["image"].item() == ds["image"].values[2, 2, 2]

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from tests import factories
-from workbench.arrays import from_array
+from workbench.arrays import from_array, projection
 from workbench.errors import IrregularGeometry, UsageError
 
 UPRIGHT = np.array([[0, 0, 1.0, -5], [0, 1, 0, 7], [2, 0, 0, 9], [0, 0, 0, 1]])
@@ -76,9 +76,33 @@ def test_every_file_is_read_once_and_a_slice_is_held(tmp_path: Path, monkeypatch
         assert sorted(names) == [f"{i:04d}.dcm" for i in range(6)]
 
 
-def test_dask_chunks_are_computed_once() -> None:
+@pytest.mark.parametrize("axis", ["z", "y", "x"])
+@pytest.mark.parametrize("method", ["max", "min", "mean"])
+def test_blocks_of_slices_give_what_one_piece_gives(axis: Any, method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ds = noise((7, 5, 8))
+    for slab in (None, 4):
+        whole = ds.patient.mip(axis, slab_mm=slab, method=method)
+        for slices in (1, 3):
+            monkeypatch.setattr(projection, "BLOCK_BYTES", slices * 5 * 8 * 2)
+            xr.testing.assert_allclose(ds.patient.mip(axis, slab_mm=slab, method=method), whole)
+            monkeypatch.undo()
+
+
+def test_dask_chunks_are_computed_once_and_together_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    import dask
+
     ds = noise()
-    assert (ds.chunk({"z": 4}).patient.mip("y").values == ds.patient.mip("y").values).all()
+    lazy = ds.chunk({"z": 2})
+    seen: list[tuple[int, ...]] = []
+    counted = lazy["image"].data.map_blocks(lambda block: seen.append(block.shape) or block, dtype="int16")
+    monkeypatch.setattr(projection, "BLOCK_BYTES", 4 * 5 * 4 * 2)
+    together = [part.stop - part.start for part in projection._blocks(lazy["image"].variable)]
+    assert together == [4, 2]
+    seen.clear()
+    with dask.config.set(scheduler="synchronous"):
+        flat = lazy.assign(image=lazy["image"].copy(data=counted)).patient.mip("y")
+    assert seen == [(2, 5, 4)] * 3
+    assert (flat.values == ds.patient.mip("y").values).all()
 
 
 def test_gaps_leave_open_slabs(tmp_path: Path) -> None:
@@ -111,7 +135,28 @@ def test_misuse_is_named() -> None:
         patient.mip(method="median")
     with pytest.raises(UsageError, match="along 'time'"):
         patient.mip("time")
-    with pytest.raises(UsageError, match="slab_mm cannot be"):
-        patient.mip(slab_mm=0)
+    wrong: list[Any] = [0, -1, float("nan"), float("inf"), "a", True, (1, 1)]
+    for slab_mm in wrong:
+        with pytest.raises(UsageError, match="slab_mm cannot be"):
+            patient.mip(slab_mm=slab_mm)
+    for slab_mm in (1e-12, 1e-300):
+        with pytest.raises(UsageError, match=r"mm make an array of .* GB, this machine has"):
+            patient.mip(slab_mm=slab_mm)
+    unhashable: Any = ["max"]
+    with pytest.raises(UsageError, match="no projection"):
+        patient.mip(method=unhashable)
     with pytest.raises(UsageError, match="no variable 'image'"):
         xr.Dataset().patient.mip()
+    flat = noise()
+    flat["image"] = flat["image"].isel(y=0, drop=True)
+    with pytest.raises(UsageError, match="image has the dims z, x"):
+        flat.assign(other=noise()["image"]).patient.mip()
+    with pytest.raises(UsageError, match="holds complex64"):
+        noise(dtype="complex64").patient.mip()
+
+
+def test_axes_in_another_order_give_the_same_values() -> None:
+    ds = noise()
+    turned = ds.transpose("x", "z", "y", ...)
+    for axis in ("z", "y", "x"):
+        assert turned.patient.mip(axis).equals(ds.patient.mip(axis).transpose(*turned.patient.mip(axis).dims))

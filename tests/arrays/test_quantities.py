@@ -53,7 +53,7 @@ def test_pet_without_a_weight_opens_in_activity_and_refuses_suv_naming_it(tmp_pa
     pet(tmp_path, weight=None)
     ds = opened(tmp_path)
     assert ds["image"].attrs["units"] == "Bq/mL"
-    assert ds.attrs["suv_missing"] == ["PatientWeight"]
+    assert ds.attrs["suv_missing"] == "PatientWeight"
     with pytest.raises(SuvUnavailable) as late:
         ds.patient.suv()
     with pytest.raises(SuvUnavailable) as early:

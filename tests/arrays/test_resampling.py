@@ -302,12 +302,68 @@ def test_slabs_give_what_one_piece_gives(monkeypatch: pytest.MonkeyPatch) -> Non
     assert np.abs(whole - pieces).max() < 1e-3
 
 
+def test_spacing_may_be_three_numbers_along_z_y_and_x() -> None:
+    patient = noise(UPRIGHT, (6, 5, 4)).patient
+    by_axis = patient.resample({"z": 1.5, "y": 0.5, "x": 2})
+    for three in ((1.5, 0.5, 2), [1.5, 0.5, 2], np.array([1.5, 0.5, 2])):
+        assert patient.resample(three).identical(by_axis)
+
+
+def test_tilted_slices_are_moved_as_the_general_way_moves_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    tilted = UPRIGHT.copy()
+    tilted[:3, 0] = [0.4, -0.3, 2]
+    ds = noise(tilted, (8, 7, 6))
+    for method in ("linear", "nearest"):
+        fast = ds.patient.straighten(method=method)["image"].values
+        with monkeypatch.context() as patch:
+            patch.setattr(affine_slabs, "aligned_axes", lambda *_: None)
+            general = ds.patient.straighten(method=method)["image"].values
+        np.testing.assert_allclose(fast, general, atol=1e-2)
+
+
+def test_axes_in_another_order_give_the_same_values() -> None:
+    ds = noise(UPRIGHT, (6, 5, 4))
+    turned = ds.transpose("x", "z", "y", ...)
+    assert turned.patient.resample(0.7)["image"].dims == ("x", "z", "y")
+    xr.testing.assert_allclose(turned.patient.resample(0.7).transpose("z", "y", "x", ...), ds.patient.resample(0.7))
+
+
 def test_misuse_is_named() -> None:
     patient = noise(UPRIGHT, (3, 4, 5)).patient
-    for spacing in (0, -1, float("nan"), {"z": 0}):
+    wrong: list[Any] = [0, -1, float("nan"), float("inf"), 1e-300, 1e300, "1", True, None, 1j, (1, 1), (1, "1", 1)]
+    wrong += [{"z": 0}, {"z": None}, {"z": "1"}, np.ones((3, 1))]
+    for spacing in wrong:
         with pytest.raises(UsageError, match="spacing cannot be"):
             patient.resample(spacing)
     with pytest.raises(UsageError, match="no axis b"):
         patient.resample({"b": 1})
     with pytest.raises(UsageError, match="method cannot be"):
         patient.resample(1.0, method="quintic")
+    others: list[Any] = [5, "image", None, np.zeros((3, 4, 5)), noise(UPRIGHT, (3, 4, 5))["image"]]
+    for other in others:
+        with pytest.raises(UsageError, match=r"wants the Dataset of a series, not .*ds instead of ds\['image'\]"):
+            patient.resample_like(other)
+    with pytest.raises(UsageError, match="no axis z"):
+        patient.resample_like(xr.Dataset())
+
+
+def test_more_voxels_than_memory_are_refused_before_they_are_asked_for() -> None:
+    patient = noise(UPRIGHT, (3, 4, 5)).patient
+    with pytest.raises(
+        UsageError, match=r"4000001x3000001x4000001 voxels at 1e-06 mm need 2e\+11 GB, this machine has"
+    ):
+        patient.resample(1e-6)
+    with pytest.raises(UsageError, match="take a larger spacing"):
+        patient.resample({"z": 1e-6, "y": 1e-5})
+
+
+def test_empty_axis_is_named() -> None:
+    ds = noise(UPRIGHT, (3, 4, 5))
+    for call in (lambda d: d.patient.resample(1), lambda d: ds.patient.resample_like(d), lambda d: d.patient.mip()):
+        with pytest.raises(UsageError, match="axis y is empty"):
+            call(ds.isel(y=slice(0, 0)))
+
+
+def test_values_between_which_there_are_none_are_refused() -> None:
+    with pytest.raises(UsageError, match="image holds complex128"):
+        noise(UPRIGHT, (3, 4, 5), "complex128").patient.resample(0.5)

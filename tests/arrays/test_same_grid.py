@@ -93,10 +93,10 @@ def test_unplaced_images_agree_only_within_their_series(tmp_path: Path) -> None:
         (
             (0, 2, 4, 10, 12),
             {},
-            r"slices-missing: slices 4-5 missing \(2 of 7, at 36.0-38.0 mm\). It needs an even grid. Call .*fill_gaps",
+            r"slices-missing: slices 4 to 5 missing \(2 of 7, at 36.0 to 38.0 mm\). It needs an even grid.*fill_gaps",
         ),
         ((0, 4, 6), {}, r"slice 2 missing \(1 of 4, at 32.0 mm\)"),
-        ((0, 4, 6, 10), {}, r"2 slices between 2 and 5 missing \(2 of 6, at 32.0-38.0 mm\)"),
+        ((0, 4, 6, 10), {}, r"2 slices between 2 and 5 missing \(2 of 6, at 32.0 to 38.0 mm\)"),
         ((0, 2, 5), {}, r"spacing-uneven: steps from 2.00 to 3.00 mm"),
         ((0,), {}, "single-slice: one slice; its thickness is not a spacing"),
         ((0, 2, 4), {"ImagePositionPatient": None}, "unplaced: position or orientation missing"),
@@ -125,3 +125,17 @@ def test_projection_is_refused_by_its_name(tmp_path: Path) -> None:
 def test_sheared_grid_passes_where_it_will_do(tmp_path: Path) -> None:
     grid = require_even(opened(tmp_path, (0, 2, 4), lean=(0, 0.3, 0)), "resample", sheared=True)
     assert grid.kind == "sheared"
+
+
+def test_what_an_operation_made_of_the_slices_is_told_from_uneven_ones() -> None:
+    with pytest.raises(IrregularGeometry, match=r"slices repeat.*Take each slice once"):
+        require_even(volume().isel(z=[1, 1, 2]), "It")
+    with pytest.raises(IrregularGeometry, match=r"slices are out of order.*sortby\('z'\)"):
+        require_even(volume().isel(z=[2, 0, 3]), "It")
+
+
+def test_a_place_that_an_operation_dropped_is_not_asked_of_the_node() -> None:
+    bare = volume().drop_vars(["affine", "position"]).drop_attrs()
+    with pytest.raises(IrregularGeometry, match=r"an operation dropped the place.*resample") as caught:
+        require_even(bare, "It")
+    assert "node" not in str(caught.value)

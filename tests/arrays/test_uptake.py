@@ -50,10 +50,10 @@ def test_suv_stays_suv() -> None:
 
 def test_unavailable_says_what_is_missing() -> None:
     told = "PatientWeight missing in 212 of 212 files"
-    ds = pet().assign_attrs(suv_unavailable=told, suv_missing=["PatientWeight"])
+    ds = pet().assign_attrs(suv_unavailable=told, suv_missing="PatientWeight; RadionuclideTotalDose")
     with pytest.raises(SuvUnavailable, match=f"SUV not available: {told}") as caught:
         ds.patient.suv()
-    assert caught.value.missing == ("PatientWeight",)
+    assert caught.value.missing == ("PatientWeight", "RadionuclideTotalDose")
 
 
 def test_without_a_factor_there_is_no_suv() -> None:

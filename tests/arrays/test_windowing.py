@@ -119,3 +119,24 @@ def test_misuse_is_named(tmp_path: Path) -> None:
     colour = row(1).assign(image=(("z", "y", "x", "channel"), np.zeros((1, 1, 1, 3), np.uint8)))
     with pytest.raises(UsageError, match="colour"):
         colour.patient.window(1, 2)
+
+
+@pytest.mark.parametrize("window", [("a", 1), (1, "a"), ([1], [2]), (1, 2j), (np.inf, 5), (1, np.nan), (1, True)])
+def test_what_is_no_number_is_no_window(window: Any) -> None:
+    with pytest.raises(UsageError, match=r"(center|width) cannot be"):
+        row(1, 2).patient.window(*window)
+
+
+def test_numbers_from_the_image_are_a_window() -> None:
+    ds = row(1, 2)
+    assert ds.patient.window(ds["image"].mean(), np.float32(2)).attrs["window_center"] == 1.5
+
+
+def test_options_of_another_type_are_named() -> None:
+    patient = row(1, 2).patient
+    with pytest.raises(UsageError, match="function cannot be"):
+        patient.window(0, 1, function=["linear"])
+    with pytest.raises(UsageError, match="invert cannot be 'yes'"):
+        patient.window(0, 1, invert="yes")
+    with pytest.raises(UsageError, match="no real numbers"):
+        (row(1, 2) * 1j).patient.window(0, 1)

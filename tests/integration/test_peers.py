@@ -77,7 +77,7 @@ def test_a_missing_slice_keeps_true_distances(written: Written, sitk: Any, capfd
 
     ds = opened(folder)
     assert ds.attrs["geometry"] == "gaps"
-    assert ds.attrs["findings"] == ["slices-missing"]
+    assert ds.attrs["findings"] == "slices-missing"
     np.testing.assert_allclose(np.diff(ds["z"]), [2, 2, 4, 2])
     assert "affine" not in ds.coords
 
@@ -233,6 +233,8 @@ one-uid-two-pictures  refused  UnstackableSeries
 tilt                  right    gantry-tilt
 jitter-0.1            right    spacing-uneven
 jitter-0.01           right
+variable              right    spacing-uneven
+displaced             right    slices-displaced
 b-values              right
 echoes                right
 echoes-times          right
@@ -252,6 +254,7 @@ pet                   right
 dose                  right
 radiograph            right
 ultrasound            right    unplaced
+palette               right    unplaced
 thickness             right
 spacing-tag           right
 monochrome1           right
@@ -339,6 +342,8 @@ one-uid-two-pictures  said      refused   wrong
 tilt                  wrong     refused   wrong
 jitter-0.1            said      refused   wrong
 jitter-0.01           right     right     right
+variable              said      refused   wrong
+displaced             said      refused   wrong
 b-values              said      refused   wrong
 echoes                said      refused   wrong
 echoes-times          said      refused   wrong
@@ -358,6 +363,7 @@ pet                   right     right     right
 dose                  wrong     refused   wrong
 radiograph            right     refused   right
 ultrasound            wrong     refused   right
+palette               wrong     refused   wrong
 thickness             right     right     right
 spacing-tag           right     right     right
 monochrome1           wrong     wrong     right

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.errors import IrregularGeometry, UsageError
+from workbench.errors import IrregularGeometry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from workbench.arrays.projection import ProjectionMethod
     from workbench.arrays.resampling import Method
     from workbench.arrays.windowing import WindowFunction
+    from workbench.labels.choosing import Select
+    from workbench.labels.names import Names
 
 Floats = NDArray[np.float64]
 
@@ -54,9 +56,14 @@ class PatientAccessor:
         """
         grid = self.grid
         if grid.affine is None:
+            from workbench.arrays.coordinates import word
+            from workbench.arrays.same_grid import irregular
+
+            if not grid.kind:
+                raise irregular(self._dataset, grid, "affine")
             raise IrregularGeometry(
                 f"no affine: geometry is {grid.kind}",
-                series=str(self._dataset.coords.get("series_instance_uid", xr.DataArray("")).item()),
+                series=word(self._dataset, "series_instance_uid") or None,
                 remedy="use the per-slice coordinate 'position', or a series with even slices",
             )
         return grid.affine
@@ -64,11 +71,19 @@ class PatientAccessor:
     @property
     def spacing(self) -> dict[str, float]:
         """Mm between voxel centres by axis, ``{"z": ..., "y": ..., "x": ...}``; NaN where uneven or unknown."""
+        from workbench.arrays.axes import plane_spacing
+
         grid = self.grid
         if grid.placed:
             return dict(zip(("z", "y", "x"), grid.spacing, strict=True))
-        y, x = self._dataset.attrs.get("pixel_spacing_mm", (np.nan, np.nan))
-        return {"z": np.nan, "y": float(y), "x": float(x)}
+        return dict(zip(("z", "y", "x"), (np.nan, *plane_spacing(self._dataset)), strict=True))
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Codes of what is irregular in this series, see ``docs/findings.md``; also after Zarr and netCDF."""
+        from workbench.arrays.coordinates import codes
+
+        return codes(self._dataset.attrs.get("findings", ""))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -131,7 +146,9 @@ class PatientAccessor:
 
         return resample_like(self._dataset, other, method=method, check_frame=check_frame)
 
-    def resample(self, spacing: float | Mapping[str, float] = 1.0, *, method: Method = "linear") -> xr.Dataset:
+    def resample(
+        self, spacing: float | Sequence[float] | Mapping[str, float] = 1.0, *, method: Method = "linear"
+    ) -> xr.Dataset:
         """Dataset with another distance between voxels; see :func:`workbench.arrays.resampling.resample`."""
         from workbench.arrays.resampling import resample
 
@@ -187,6 +204,30 @@ class PatientAccessor:
 
         return suv(self._dataset)
 
+    def masks(
+        self,
+        source: Any = None,
+        *,
+        select: Select | None = None,
+        names: Names | None = None,
+        threshold: float | None = None,
+        resample: Literal["nearest"] | None = None,
+        check_frame: bool = True,
+    ) -> xr.Dataset:
+        """Dataset with ``mask`` (segment, z, y, x), lazily; see :func:`workbench.arrays.masks.add_masks`."""
+        from workbench.arrays.masks import add_masks
+
+        return add_masks(
+            self._dataset, source, select=select, names=names, threshold=threshold, resample=resample,
+            check_frame=check_frame,
+        )  # fmt: skip
+
+    def label_map(self, *, variable: str = "mask", order: Sequence[str | int] | None = None) -> xr.DataArray:
+        """``label`` (z, y, x): all segments in one map; see :func:`workbench.arrays.label_map.label_map`."""
+        from workbench.arrays.label_map import label_map
+
+        return label_map(self._dataset, variable=variable, order=order)
+
     def to_nifti(self, path: str | os.PathLike[str] | None = None, *, variable: str = "image") -> Nifti1Image:
         """NIfTI image, RAS; see :func:`workbench.arrays.export.to_nifti`."""
         from workbench.arrays.export import to_nifti
@@ -207,8 +248,6 @@ class PatientAccessor:
 
     def figure(self, **options: Any) -> Figure:
         """Three planes in millimetres with the masks outlined; see :func:`workbench.arrays.figure.figure`."""
-        if "image" not in self._dataset:
-            raise UsageError("no variable 'image' in this Dataset", remedy="call it on a Dataset of a series")
         from workbench.arrays.figure import figure
 
         return figure(self._dataset, **options)

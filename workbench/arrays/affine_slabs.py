@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.arrays.aligned import aligned_axes, fill_aligned
 from workbench.arrays.image_grid import AXES, ImageGrid
+from workbench.arrays.oblique import fill_oblique
 from workbench.progress import task
 
 Floats = NDArray[np.float64]
@@ -26,7 +27,6 @@ _RIM: Final = 0.5 + 1e-4
 _NAN_WEIGHT: Final = 1e-5
 #: Voxels around the needed part that a value depends on; a cubic spline forgets by 0.27 per voxel.
 _MARGIN: Final = {"nearest": 1, "linear": 1, "cubic": 16}
-_ORDER: Final = {"nearest": 0, "linear": 1, "cubic": 3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +55,10 @@ class Slab:
             for new, old in enumerate(axes)
         )
         return z, y, x
+
+    def one(self, k: int) -> Slab:
+        """Its slice *k* alone."""
+        return Slab(self.start + k, (1, *self.shape[1:]), self.matrix, self.offset + k * self.matrix[:, 0])
 
     def touches(self, shape: tuple[int, int, int]) -> bool:
         """Whether the box around the slab reaches into a volume of *shape*."""
@@ -99,7 +103,7 @@ def sampled(volume: xr.Variable, slabs: list[Slab], out: NDArray[Any], *, method
     """Fill *out* (z, y, x) with the values of *volume* (z, y, x), *fill* outside.
 
     Reads the part of the volume that the slabs cover. Allocates that part, for "cubic" and for volumes with NaN once
-    more as float32, and per thread a few arrays of one slab.
+    more, and per thread a few arrays of one slab.
     """
     shape = (volume.sizes["z"], volume.sizes["y"], volume.sizes["x"])
     touching = [slab for slab in slabs if slab.touches(shape)]
@@ -128,11 +132,13 @@ def sampled(volume: xr.Variable, slabs: list[Slab], out: NDArray[Any], *, method
 
 
 def _prepared(values: NDArray[Any], method: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Values as the interpolation wants them, and where they are NaN (as numbers), None where nowhere."""
+    """Values as the interpolation wants them, C-contiguous, and where they are NaN (as numbers), None where nowhere."""
     from scipy.ndimage import spline_filter
 
     from workbench.errors import UsageError
 
+    # Big-endian numbers of a file would be swapped at every access.
+    values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
     if values.dtype == bool:
         return values.view(np.uint8), None
     holes = None
@@ -160,20 +166,20 @@ def _fill_slab(
     method: str,
     fill: Any,
 ) -> None:
-    from scipy.ndimage import affine_transform
-
     place = out[slab.start : slab.start + slab.shape[0]]
     target = place.view(np.uint8) if place.dtype == bool else place
-    axes = aligned_axes(slab.matrix, slab.shape) if method != "cubic" else None
 
     def fill_from(old: NDArray[Any], new: NDArray[Any]) -> None:
-        if axes is not None:
+        if method == "cubic":
+            _fill_cubic(old, slab, low, new)
+        elif (axes := aligned_axes(slab.matrix, slab.shape)) is not None:
             fill_aligned(old, slab.numbers(axes, low), axes, new, method=method)
+        elif (axes := aligned_axes(slab.matrix, (1, *slab.shape[1:]))) is not None:
+            # Slices that are shifted against each other, as tilted ones are, but not turned.
+            for k in range(slab.shape[0]):
+                fill_aligned(old, slab.one(k).numbers(axes, low), axes, new[k : k + 1], method=method)
         else:
-            affine_transform(
-                old, slab.matrix, offset=slab.offset - low, output=new, output_shape=slab.shape, order=_ORDER[method],
-                mode="mirror" if method == "cubic" else "nearest", prefilter=False,
-            )  # fmt: skip
+            fill_oblique(old, slab.matrix, slab.offset - low, new, method=method)
 
     fill_from(values, target)
     if holes is not None:
@@ -185,11 +191,29 @@ def _fill_slab(
         place[~_inside_slab(slab, shape)] = fill
 
 
+def _fill_cubic(old: NDArray[Any], slab: Slab, low: NDArray[Any], new: NDArray[Any]) -> None:
+    from scipy.ndimage import affine_transform
+
+    affine_transform(
+        old, slab.matrix, offset=slab.offset - low, output=new, output_shape=slab.shape, order=3, mode="mirror",
+        prefilter=False,
+    )  # fmt: skip
+
+
 def _inside_slab(slab: Slab, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
-    """Which voxels of a slab have their centre in a voxel of a volume of *shape*."""
-    axes = [np.arange(n) for n in slab.shape]
-    inside = np.ones(slab.shape, dtype=bool)
+    """Which voxels of a slab have their centre in a voxel of a volume of *shape*.
+
+    Along a row of the slab they are one stretch, so that its ends are worked out and not every voxel.
+    """
+    z, y, x = (np.arange(n) for n in slab.shape)
+    first, last = np.zeros(slab.shape[:2]), np.full(slab.shape[:2], float(len(x) - 1))
     for row, offset, size in zip(slab.matrix, slab.offset, shape, strict=True):
-        number = (row[0] * axes[0] + offset)[:, None, None] + (row[1] * axes[1])[:, None] + row[2] * axes[2]
-        inside &= (number >= -_RIM) & (number <= size - 1 + _RIM)
+        start = (row[0] * z + offset)[:, None] + row[1] * y
+        low, high = -_RIM - start, size - 1 + _RIM - start
+        if abs(row[2]) * len(x) < 1e-9:
+            first[(low > 0) | (high < 0)] = len(x)
+            continue
+        one, other = low / row[2], high / row[2]
+        first, last = np.maximum(first, np.minimum(one, other)), np.minimum(last, np.maximum(one, other))
+    inside: NDArray[np.bool_] = (x >= first[..., None]) & (x <= last[..., None])
     return inside

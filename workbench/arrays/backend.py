@@ -11,13 +11,17 @@ from xarray.backends import BackendEntrypoint
 from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
 from workbench.arrays.opening import Paths, open_series, open_study
 from workbench.dicom.headers.user_tags import TagName
+from workbench.errors import UsageError
 
 
 class DicomBackendEntrypoint(BackendEntrypoint):
     """Opens a DICOM series (folder or file) as a lazy, labelled Dataset."""
 
     description = "DICOM series as labelled arrays in patient millimetres"
-    open_dataset_parameters = ("filename_or_obj", "drop_variables", "series", "part", "values", "dtype", "tags")
+    open_dataset_parameters = (
+        "filename_or_obj", "drop_variables", "mask_and_scale", "decode_times", "decode_timedelta", "use_cftime",
+        "concat_characters", "decode_coords", "series", "part", "values", "dtype", "tags",
+    )  # fmt: skip
     supports_groups = True
 
     def open_dataset(  # type: ignore[override]
@@ -25,15 +29,26 @@ class DicomBackendEntrypoint(BackendEntrypoint):
         filename_or_obj: Paths,
         *,
         drop_variables: str | Iterable[str] | None = None,
+        mask_and_scale: object = None,
+        decode_times: object = None,
+        decode_timedelta: object = None,
+        use_cftime: object = None,
+        concat_characters: object = None,
+        decode_coords: object = None,
         series: str | None = None,
         part: int | None = None,
         values: str = "physical",
         dtype: str | None = None,
         tags: Sequence[TagName] = (),
     ) -> xr.Dataset:
-        """Lazy Dataset of one series: ``image`` (z, y, x) in physical values; see the documentation."""
+        """Lazy Dataset of one series: ``image`` (z, y, x) in physical values; see ``docs/arrays.md``.
+
+        What xarray passes to every backend about CF encodings changes nothing: DICOM has none of them. For numbers as
+        they are stored there is ``values="stored"``.
+        """
+        unwanted = _names(drop_variables)
         dataset = open_series(filename_or_obj, series=series, part=part, values=values, dtype=dtype, tags=tags)
-        return dataset.drop_vars(drop_variables, errors="ignore") if drop_variables else dataset
+        return dataset.drop_vars(unwanted, errors="ignore")
 
     def open_datatree(  # type: ignore[override]
         self, filename_or_obj: Paths, **options: Any
@@ -46,16 +61,31 @@ class DicomBackendEntrypoint(BackendEntrypoint):
         filename_or_obj: Paths,
         *,
         drop_variables: str | Iterable[str] | None = None,
+        mask_and_scale: object = None,
+        decode_times: object = None,
+        decode_timedelta: object = None,
+        use_cftime: object = None,
+        concat_characters: object = None,
+        decode_coords: object = None,
         values: str = "physical",
         dtype: str | None = None,
         tags: Sequence[TagName] = (),
     ) -> dict[str, xr.Dataset]:
-        """Datasets by path in the tree."""
+        """Lazy Datasets by path in the tree; arguments as in :meth:`open_dataset`."""
+        unwanted = _names(drop_variables)
         groups = open_study(filename_or_obj, values=values, dtype=dtype, tags=tags)
-        if not drop_variables:
-            return groups
-        return {path: dataset.drop_vars(drop_variables, errors="ignore") for path, dataset in groups.items()}
+        return {path: dataset.drop_vars(unwanted, errors="ignore") for path, dataset in groups.items()}
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Never guess: a folder or file is opened as DICOM where ``engine="dicom"`` says so."""
         return False
+
+
+def _names(unwanted: str | Iterable[str] | None) -> list[str]:
+    """Names of variables to leave out."""
+    if unwanted is None or isinstance(unwanted, str):
+        return [unwanted] if unwanted else []
+    names = list(unwanted) if isinstance(unwanted, Iterable) else [None]
+    if not all(isinstance(name, str) for name in names):
+        raise UsageError("drop_variables is no list of names", remedy="write drop_variables=['KVP']")
+    return names

@@ -13,9 +13,17 @@ from typing import Any, Final
 
 import numpy as np
 import xarray as xr
-from xarray.core import indexing
 
-from workbench.arrays.coordinates import acquisition_coords, extra_coords, grid_coords, identity_coords, varying_coord
+from workbench.arrays.coordinates import (
+    acquisition_coords,
+    codes,
+    extra_coords,
+    grid_coords,
+    identity_coords,
+    varying_coord,
+    words,
+)
+from workbench.arrays.derived import TurnableArray
 from workbench.arrays.lazy import LazyImage
 from workbench.dicom.pixels.codecs import decoder_name
 from workbench.dicom.pixels.frames import MAX_FRAME_BYTES, FrameReader, frame_refs, read_frame
@@ -100,7 +108,7 @@ def build(
     dims = (*leading, "z", "y", "x", *(("channel",) if colour else ()))
     image = xr.Variable(
         dims,
-        indexing.LazilyIndexedArray(array),
+        TurnableArray(array),
         attrs=_image_attrs(plan, quantity),
         encoding={
             "preferred_chunks": {
@@ -115,13 +123,14 @@ def build(
     coords |= acquisition_coords(plan, (*leading, "z"), tags)
     attrs = _attrs(series, plan, quantity)
     if quantity.value_kind in ("activity", "counts", "suv") and values != "suv" and attrs.get("Modality") == "PT":
-        factors = suv_factors(plan.rows)
+        factors = suv_factors(plan.rows, root=root)
         if isinstance(factors, SuvUnavailable):
-            attrs |= {"suv_unavailable": factors.what, "suv_missing": list(factors.missing)}
+            attrs |= {"suv_unavailable": factors.what, "suv_missing": "; ".join(factors.missing)}
         else:
-            told = {"kind": factors.kind, "steps": list(factors.steps), "units": "g/mL per unit of the image"}
+            told = {"kind": factors.kind, "steps": "; ".join(factors.steps), "units": "g/mL per unit of the image"}
             coords["suv_factor"] = varying_coord(plan, (*leading, "z"), factors.factor, told)
-            attrs["findings"] = sorted({*attrs["findings"], *(finding.code for finding in factors.findings)})
+            told_by = (*codes(attrs["findings"]), *(finding.code for finding in factors.findings))
+            attrs["findings"] = words(sorted(set(told_by)))
     return xr.Dataset({"image": image}, coords=coords, attrs=attrs)
 
 
@@ -155,7 +164,7 @@ def _image_attrs(plan: Plan, quantity: ValueMap) -> dict[str, Any]:
     if quantity.label:
         attrs["value_label"] = quantity.label
     if quantity.steps:
-        attrs["value_steps"] = list(quantity.steps)
+        attrs["value_steps"] = "; ".join(quantity.steps)
     padding = plan.rows["PixelPaddingValue"][0].as_py()
     if padding is not None and quantity.constant:
         # Marked and not replaced: the value that padded pixels have in this array.
@@ -174,11 +183,11 @@ def _attrs(series: Series, plan: Plan, quantity: ValueMap) -> dict[str, Any]:
         "space": "LPS",
         "plane": grid.plane,
         "geometry": grid.kind,
-        "geometry_flags": list(grid.flags),
+        "geometry_flags": words(grid.flags),
         "pixel_spacing_mm": [float(value) for value in grid.pixel_spacing],
         "obliquity_deg": float(grid.obliquity_deg),
         "shear_deg": float(grid.shear_deg),
-        "findings": sorted({finding.code for finding in (*plan.findings, *series.findings, *quantity.findings)}),
+        "findings": words(sorted({finding.code for finding in (*plan.findings, *series.findings, *quantity.findings)})),
         "part": 1 + next(i for i, other in enumerate(series.plans) if other is plan),
         "n_parts": len(series.plans),
     }

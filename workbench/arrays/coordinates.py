@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +25,8 @@ ACQUISITION: Final = {
     "ImageLaterality": "", "ViewPosition": "", "PatientOrientation": "", "frame_time_ms": "ms",
     "temporal_offset_s": "s", "cardiac_phase_percent": "%", "respiratory_phase_percent": "%",
 }  # fmt: skip
+#: How far a place worked out from z, y and x alone may be off, mm.
+DIRECTIONS_MM: Final = 1e-3
 _AXES: Final = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
 
 
@@ -62,6 +64,9 @@ def grid_coords(grid: Grid) -> dict[str, Any]:
             ("z", "axis"), grid.positions, {"units": "mm", "space": "LPS", "long_name": "centre of the first voxel"}
         )
         coords["axis"] = text(("axis",), ["x", "y", "z"])
+        state_directions(
+            coords, grid.positions, {"z": grid.normal, "y": grid.column_direction, "x": grid.row_direction}
+        )
     if grid.affine is not None:
         coords["affine"] = xr.Variable(
             ("world", "voxel"), grid.affine, {"space": "LPS", "long_name": "voxel index to LPS mm, voxel centres"}
@@ -69,6 +74,56 @@ def grid_coords(grid: Grid) -> dict[str, Any]:
         coords["world"] = text(("world",), ["x", "y", "z", "1"])
         coords["voxel"] = text(("voxel",), ["z", "y", "x", "1"])
     return coords
+
+
+def state_directions(
+    coords: dict[str, Any], positions: NDArray[np.float64], vectors: Mapping[str, NDArray[np.float64]]
+) -> None:
+    """Add ``direction`` to the attributes of z, y and x: the unit vector (LPS) along which each counts millimetres.
+
+    Only where the three together say where every voxel is, so that an image alone, without ``affine`` and
+    ``position``, still has its place. Tilted or displaced slices do not: their y and x hold for the first slice.
+
+    Parameters
+    ----------
+    coords : dict
+        With z, y and x in mm.
+    positions : array (z, 3)
+        Centre of the first voxel of each slice, LPS mm.
+    vectors : mapping
+        Unit vector of z (across the slices), y and x.
+    """
+    starts = {axis: np.asarray(coords[axis].values) for axis in ("z", "y", "x")}
+    summed = np.outer(starts["z"], vectors["z"]) + starts["y"][0] * vectors["y"] + starts["x"][0] * vectors["x"]
+    if np.abs(summed - positions).max() <= DIRECTIONS_MM:
+        for axis, vector in vectors.items():
+            coords[axis].attrs["direction"] = [float(value) + 0.0 for value in vector]
+
+
+def words(values: Iterable[str]) -> str:
+    """Codes as one text, for an attribute: every netCDF and Zarr writer takes text, not all take lists of it.
+
+    Examples
+    --------
+    >>> words(["gantry-tilt", "slices-missing"]), codes(words(["gantry-tilt", "slices-missing"]))
+    ('gantry-tilt slices-missing', ('gantry-tilt', 'slices-missing'))
+    """
+    return " ".join(values)
+
+
+def codes(stated: Any) -> tuple[str, ...]:
+    """The codes in an attribute written by :func:`words`, or in a list of codes."""
+    if isinstance(stated, str):
+        return tuple(stated.split())
+    return tuple(str(code) for code in np.atleast_1d(np.asarray(stated, dtype=object)))
+
+
+def word(dataset: xr.Dataset, name: str) -> str:
+    """Text of a scalar coordinate; empty where it is absent, or not the same all over."""
+    if name not in dataset.coords:
+        return ""
+    found = {str(value) for value in np.ravel(dataset[name].values)}
+    return found.pop() if len(found) == 1 else ""
 
 
 def text(dims: tuple[str, ...], values: Any, attrs: dict[str, Any] | None = None) -> xr.Variable:

@@ -55,6 +55,19 @@ class DerivedArray(BackendArray):
         return values
 
 
+class TurnableArray(indexing.LazilyIndexedArray):
+    """A lazy array that stays one when it is transposed: a slice of it reads what that slice holds and no more.
+
+    xarray's own gives up outer indexing there, and fails on whole numbers along all axes of a transposed array.
+    """
+
+    def transpose(self, order: Sequence[int]) -> TurnableArray:
+        """The array with its axes in another order; nothing is read."""
+        dims = [f"axis_{number}" for number in range(self.ndim)]
+        source = xr.Variable(dims, self)
+        return TurnableArray(DerivedArray([source], [dims[number] for number in order], self.dtype))
+
+
 def derived(
     sources: Sequence[xr.Variable],
     function: Elementwise | None = None,
@@ -80,4 +93,4 @@ def derived(
         return xr.Variable(dims, result._data, first.attrs if attrs is None else attrs)
     array = DerivedArray(sources, dims, dtype, function)
     encoding = {key: value for key, value in first.encoding.items() if key == "preferred_chunks"}
-    return xr.Variable(dims, indexing.LazilyIndexedArray(array), first.attrs if attrs is None else attrs, encoding)
+    return xr.Variable(dims, TurnableArray(array), first.attrs if attrs is None else attrs, encoding)

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from workbench.arrays.arguments import short
 from workbench.arrays.image_grid import AXES
 from workbench.arrays.same_grid import require_even
 from workbench.errors import MissingExtra, UsageError
@@ -33,9 +34,10 @@ def to_nifti(
     Parameters
     ----------
     dataset : xarray.Dataset
-        A series with an even, straight grid.
+        A series with an even, straight grid; one slice of it as ``ds.isel(z=[k])``, whose step stays known.
     path : path, optional
-        ``.nii`` or ``.nii.gz``; written aside and renamed, so it is whole or not there.
+        ``.nii`` or ``.nii.gz``; written aside and renamed, so it is whole or not there. Folders on the way to it are
+        made where they do not exist; a file of that name is replaced.
     variable : str
         ``"image"``, ``"mask"``, ``"fraction"`` ... One further dim (time, segment) becomes the fourth; an even time in
         s or ms gives the step of the fourth axis, else that is 1 of no unit.
@@ -50,7 +52,7 @@ def to_nifti(
     IrregularGeometry
         Slices are missing, uneven, alone, tilted or without a place.
     UsageError
-        A colour image, more than one further dim, or a file name of another format.
+        A colour image, more than one further dim, no numbers that NIfTI has, or a file name of another format.
     WriteError
         The file could not be written.
 
@@ -66,7 +68,7 @@ def to_nifti(
     >>> nifti.shape, nifti.get_data_dtype().name, nifti.affine[:3, 3].tolist()
     ((5, 4, 3), 'int16', [5.0, -7.0, 9.0])
     """
-    target = None if path is None else _nifti_name(Path(path))
+    target = None if path is None else _nifti_name(path)
     data = _exported(dataset, variable)
     others = [dim for dim in data.dims if dim not in AXES]
     if len(others) > 1:
@@ -158,10 +160,19 @@ def _floats(values: Sequence[float] | NDArray[np.float64]) -> list[float]:
 
 
 def _exported(dataset: xr.Dataset, variable: str) -> xr.DataArray:
-    if variable not in dataset.data_vars:
-        names = ", ".join(map(str, dataset.data_vars))
-        raise UsageError(f"no variable {variable!r} in this Dataset", remedy=f"there are: {names}")
+    if not isinstance(variable, str) or variable not in dataset.data_vars:
+        names = ", ".join(map(str, dataset.data_vars)) or "none"
+        raise UsageError(f"no variable {short(variable)} in this Dataset", remedy=f"there are: {names}")
     data = dataset[variable]
+    absent = [axis for axis in AXES if axis not in data.dims]
+    if absent:
+        raise UsageError(
+            f"{variable} has no axis {', '.join(absent)}", remedy=f"keep it: isel({absent[0]}=[k]) instead of k"
+        )
+    if data.dtype.kind not in "biufc" or data.dtype == np.float16:
+        raise UsageError(
+            f"{variable} holds {data.dtype}, which these formats do not have", remedy="use astype('float32')"
+        )
     if "channel" in data.dims:
         raise UsageError("a colour image is no quantity on a grid", remedy="export one channel: ds.isel(channel=0)")
     return data
@@ -179,7 +190,10 @@ def _time_step(data: xr.DataArray, others: list[Hashable]) -> float | None:
     return float(steps.mean()) * factor
 
 
-def _nifti_name(path: Path) -> Path:
+def _nifti_name(named: object) -> Path:
+    if not isinstance(named, (str, os.PathLike)) or not isinstance(os.fspath(named), str):
+        raise UsageError(f"not a path: {short(named)}", remedy="name a file, .nii or .nii.gz")
+    path = Path(named)
     if not path.name.lower().endswith((".nii", ".nii.gz")):
         raise UsageError("a NIfTI file is named .nii or .nii.gz", file=path.name, remedy="change its ending")
     return path

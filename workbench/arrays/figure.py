@@ -10,15 +10,18 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from workbench.arrays.arguments import finite_number
+from workbench.arrays.axes import AXES
 from workbench.arrays.cells import at_cells, cells, lean
+from workbench.arrays.planes import grey_range, middle, outlined, shown
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Display windows (centre, width) by unit of the values, where neither caller nor header names one.
-WINDOWS: Final = {"[hnsf'U]": (40.0, 400.0)}
+#: Narrowest and widest figure, inches.
+WIDTHS: Final = (1.0, 100.0)
 #: Outline colours, told apart by people with colour vision deficiencies (Okabe and Ito 2008).
 COLOURS: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0072B2")
 _OPPOSITE: Final = {"left": "L", "right": "R", "anterior": "A", "posterior": "P", "superior": "S", "inferior": "I"}
@@ -38,10 +41,11 @@ def figure(
     Parameters
     ----------
     dataset : xarray.Dataset
-        A series as opened by ``engine="dicom"`` or ``cohort.load``; ``mask`` is outlined where present.
+        A series as opened by ``engine="dicom"`` or ``cohort.load``; ``mask`` is outlined where present. Of one slice
+        (``isel(z=k)``, ``isel(y=k)``) that plane is drawn.
     at : dict, optional
         Point in mm, any of ``z``, ``y``, ``x``, and levels of further dimensions. Default: the middle of the
-        largest segment, else of the image; the first level of further dimensions.
+        largest segment, else of the image; the first level of further dimensions, which the title names.
     window : (float, float), optional
         Centre and width of the grey window. Default: by unit (CT 40/400), the header's, else the 1st to 99.5th
         percentile of the shown slices.
@@ -57,6 +61,13 @@ def figure(
     matplotlib.figure.Figure
         Not registered with pyplot; shows itself in a notebook.
 
+    Raises
+    ------
+    UsageError
+        No image, nothing left of it, fewer than two axes, or an argument that is none.
+    OutsideImage
+        *at* is beyond the image.
+
     Examples
     --------
     >>> import xarray as xr
@@ -65,27 +76,29 @@ def figure(
     >>> len(ds.patient.figure().axes)
     1
     """
-    volume, point = _volume(dataset, dict(at or {}))
-    masks = _masks(dataset, segments)
-    for dim in ("z", "y", "x"):
+    inches = finite_number(width, name="width", remedy="give inches")
+    if not WIDTHS[0] <= inches <= WIDTHS[1]:
+        raise UsageError(f"a figure {inches:g} inches wide", remedy="give 1 to 100 inches")
+    what = shown(dataset, at)
+    volume, planes, point = what.volume, what.planes, what.point
+    masks = outlined(dataset, segments)
+    for dim in AXES:
         if dim not in point:
-            point[dim] = _middle(volume, masks, dim)
-    index = {dim: int(np.abs(volume[dim].values - point[dim]).argmin()) for dim in ("z", "y", "x")}
-    flat = volume.sizes["z"] == 1 or dataset.attrs.get("geometry") in ("unplaced", "projection")
-    planes = ["z"] if flat else ["z", "y", "x"]
-    pictures = {dim: volume.isel({dim: index[dim]}).values for dim in planes}
-    low, high = _limits(dataset, window, pictures, volume)
-
+            point[dim] = middle(volume, masks, dim)
+    index = {dim: int(np.abs(volume[dim].values - point[dim]).argmin()) for dim in AXES}
+    pictures = {dim: volume.isel({dim: [index[dim]]}).values.squeeze(AXES.index(dim)) for dim in planes}
+    limits = grey_range(dataset, window, list(pictures.values()), colour="channel" in volume.dims)
     rasters = {dim: _raster(dataset, volume, dim, index) for dim in planes}
-    drawn, axes = _panels(list(rasters.values()), width)
+    drawn, axes = _panels(list(rasters.values()), inches)
     for ax, dim in zip(axes, planes, strict=True):
-        _plane(ax, volume, rasters[dim], pictures[dim], (low, high))
+        _plane(ax, volume, rasters[dim], pictures[dim], limits)
         for number, (name, mask) in enumerate(masks.items()):
-            inside = np.asarray(mask.isel({dim: index[dim]}).values, dtype=bool)
+            inside = np.asarray(mask.isel({dim: [index[dim]]}).values, dtype=bool).squeeze(AXES.index(dim))
             _outline(ax, rasters[dim], inside, COLOURS[number % len(COLOURS)], name)
-        unit = volume[dim].attrs.get("units", "")
-        ax.set_title(f"{dim} = {volume[dim].values[index[dim]]:.1f} {unit}", color="0.8", fontsize=9)
-    drawn.suptitle(title if title is not None else _title(dataset), color="white", fontsize=11)
+        if dim in dataset["image"].coords:
+            unit = volume[dim].attrs.get("units", "")
+            ax.set_title(f"{dim} = {volume[dim].values[index[dim]]:.1f} {unit}", color="0.8", fontsize=9)
+    drawn.suptitle(_title(dataset, what.levels) if title is None else str(title), color="white", fontsize=11)
     if masks:
         _legend(drawn, list(masks))
     return drawn
@@ -110,55 +123,6 @@ def _panels(rasters: list[_Raster], width: float) -> tuple[Figure, list[Axes]]:
     return drawn, [drawn.add_subplot(place) for place in places]
 
 
-def _volume(dataset: xr.Dataset, at: dict[str, float]) -> tuple[xr.DataArray, dict[str, float]]:
-    """The one volume to show, dims z, y, x[, channel], and the point in it."""
-    image = dataset["image"]
-    for dim in image.dims:
-        if dim in ("z", "y", "x", "channel"):
-            continue
-        level = at.pop(str(dim), None)
-        image = image.isel({dim: 0}) if level is None else image.sel({dim: level}, method="nearest")
-    unknown = set(at) - {"z", "y", "x"}
-    if unknown:
-        raise UsageError(f"no dimension {', '.join(sorted(unknown))} in this series", remedy="use z, y or x")
-    return image, at
-
-
-def _masks(dataset: xr.Dataset, wanted: list[str] | None) -> dict[str, xr.DataArray]:
-    """Boolean volumes to outline, by segment name; a fraction is outlined at one half."""
-    found: dict[str, xr.DataArray] = {}
-    for name, dim in (("mask", "segment"), ("fraction", "fraction_segment")):
-        if name not in dataset:
-            continue
-        for number, label in enumerate(dataset[dim].values):
-            volume = dataset[name].isel({dim: number})
-            found[_unused(str(label), found)] = volume if name == "mask" else volume >= 0.5
-    if wanted is not None:
-        missing = set(wanted) - set(found)
-        if missing:
-            raise UsageError(f"no segment {', '.join(sorted(missing))}", remedy=f"there are: {', '.join(found)}")
-        found = {name: found[name] for name in wanted}
-    return found
-
-
-def _unused(name: str, taken: dict[str, Any]) -> str:
-    number, candidate = 1, name
-    while candidate in taken:
-        number += 1
-        candidate = f"{name} ({number})"
-    return candidate
-
-
-def _middle(volume: xr.DataArray, masks: dict[str, xr.DataArray], dim: str) -> float:
-    """Coordinate of the slice with most of the largest segment, else the middle slice."""
-    if masks:
-        largest = max(masks.values(), key=lambda mask: int(mask.sum()))
-        counts = largest.sum([other for other in ("z", "y", "x") if other != dim]).values
-        if counts.max() > 0:
-            return float(volume[dim].values[int(counts.argmax())])
-    return float(volume[dim].values[volume.sizes[dim] // 2])
-
-
 @dataclass(frozen=True, eq=False)
 class _Raster:
     """Where the cells of one plane lie."""
@@ -169,6 +133,8 @@ class _Raster:
     column: str
     #: Voxel of each row of cells, -1 where there is none.
     rows: NDArray[np.int64]
+    #: Voxel of each column of cells, -1 where there is none.
+    columns: NDArray[np.int64]
     #: Corners of the cells along the column axis, (rows + 1, columns + 1) mm.
     across: NDArray[np.float64]
     #: Corners of the cells along the row axis, (rows + 1, columns + 1) mm.
@@ -178,54 +144,47 @@ class _Raster:
 def _raster(dataset: xr.Dataset, volume: xr.DataArray, dim: str, index: dict[str, int]) -> _Raster:
     """Cells of the plane across *dim*: missing slices stay open, tilted slices are drawn where they are."""
     row, column = {"z": ("y", "x"), "y": ("z", "x"), "x": ("z", "y")}[dim]
-    spacing = dict(zip(("y", "x"), dataset.attrs.get("pixel_spacing_mm", (None, None)), strict=True))
-    widths = {"z": dataset.attrs.get("slice_spacing_mm"), **spacing}
-    row_edges, rows = cells(volume[row].values, width=widths[row])
-    column_edges, _ = cells(volume[column].values, width=widths[column])
+    row_edges, rows = cells(volume[row].values, width=_width(dataset, volume, row))
+    column_edges, columns = cells(volume[column].values, width=_width(dataset, volume, column))
     across, along = np.meshgrid(column_edges, row_edges)
     drift, z = lean(dataset), volume["z"].values
+    first = _first_depth(dataset) if any(drift.values()) else float(z[0])
     if dim == "z":
-        advance = z[index["z"]] - z[0]
+        advance = z[index["z"]] - first
         across, along = across + drift[column] * advance, along + drift[row] * advance
     else:
-        across = across + drift[column] * (along - z[0])
-    return _Raster(row, column, rows, across, along)
+        across = across + drift[column] * (along - first)
+    return _Raster(row, column, rows, columns, across, along)
 
 
-def _limits(
-    dataset: xr.Dataset,
-    window: tuple[float, float] | None,
-    pictures: dict[str, NDArray[Any]],
-    volume: xr.DataArray,
-) -> tuple[float, float]:
-    window = window or WINDOWS.get(dataset["image"].attrs.get("units", ""))
-    if window is None and "channel" not in volume.dims and dataset["image"].attrs.get("value_kind") != "suv":
-        window = _header_window(dataset)
-    if window is not None:
-        return window[0] - window[1] / 2, window[0] + window[1] / 2
-    shown = np.concatenate([np.asarray(picture, dtype=np.float32).ravel() for picture in pictures.values()])
-    low, high = (float(v) for v in np.nanpercentile(shown, [1, 99.5]))
-    return (low, high) if high > low else (low, low + 1)
+def _width(dataset: xr.Dataset, volume: xr.DataArray, axis: str) -> float | None:
+    """Widest cell along an axis, mm: what lies further apart leaves an opening. None: the median step."""
+    steps = np.diff(volume[axis].values)
+    if axis == "z":
+        stated = dataset.attrs.get("slice_spacing_mm")
+        # Averages over slices, and every second slice, are further apart than the series says.
+        return max(float(stated), float(steps.min())) if stated is not None and len(steps) else stated
+    both = dataset.attrs.get("pixel_spacing_mm")
+    return None if len(steps) or both is None else float(both[0 if axis == "y" else 1])
 
 
-def _header_window(dataset: xr.Dataset) -> tuple[float, float] | None:
-    try:
-        centre, width = (float(str(dataset.attrs[k]).split("\\")[0]) for k in ("WindowCenter", "WindowWidth"))
-    except (KeyError, ValueError):
-        return None
-    return (centre, width) if width > 0 else None
+def _first_depth(dataset: xr.Dataset) -> float:
+    """Depth of the slice for which y and x of a tilted series hold: its first one when it was opened, mm."""
+    step, column, row, origin = np.asarray(dataset["affine"].values, dtype=np.float64)[:3].T
+    normal = np.cross(row, column)
+    return float(origin @ normal) / float(np.linalg.norm(normal)) * (1.0 if step @ normal > 0 else -1.0)
 
 
 def _plane(ax: Axes, volume: xr.DataArray, raster: _Raster, picture: NDArray[Any], limits: tuple[float, float]) -> None:
     # PET and other emission images are read dark on white.
     inverted = volume.attrs.get("value_kind", "").startswith(("suv", "activity", "counts"))
-    shown = at_cells(picture, raster.rows, axis=0)
+    colour = at_cells(at_cells(picture, raster.rows, axis=0), raster.columns, axis=1)
     if "channel" in volume.dims:
-        shown = np.ma.filled(shown, 0) / np.iinfo(picture.dtype).max
+        colour = np.clip(np.nan_to_num(np.ma.filled(colour, 0) / _white(picture)), 0, 1)
     # What no voxel covers shows the hatched ground: nothing is stretched over a missing slice.
     ax.patch.set(facecolor="0.1", edgecolor="0.45", hatch="////", linewidth=0)
     ax.pcolormesh(
-        raster.across, raster.along, shown, cmap="gray_r" if inverted else "gray", vmin=limits[0], vmax=limits[1],
+        raster.across, raster.along, colour, cmap="gray_r" if inverted else "gray", vmin=limits[0], vmax=limits[1],
         rasterized=True,
     )  # fmt: skip
     ax.set_aspect("equal")
@@ -239,6 +198,14 @@ def _plane(ax: Axes, volume: xr.DataArray, raster: _Raster, picture: NDArray[Any
     ax.set_xlabel(f"{raster.column} / mm", color="0.6", fontsize=8)
     ax.set_ylabel(f"{raster.row} / mm", color="0.6", fontsize=8)
     _letters(ax, volume, raster.row, raster.column)
+
+
+def _white(picture: NDArray[Any]) -> float:
+    """The value of full colour: the largest of the type, or of the integers that floats were made from."""
+    if picture.dtype.kind in "iu":
+        return float(np.iinfo(picture.dtype).max)
+    largest = float(np.nanmax(picture, initial=0.0))
+    return next(white for white in (1.0, 255.0, 65535.0, np.inf) if largest <= white)
 
 
 def _letters(ax: Axes, volume: xr.DataArray, row: str, column: str) -> None:
@@ -261,7 +228,7 @@ def _outline(ax: Axes, raster: _Raster, inside: NDArray[np.bool_], colour: str, 
 
     if not inside.any():
         return
-    padded = np.pad(np.asarray(at_cells(inside, raster.rows, axis=0)), 1)
+    padded = np.pad(np.asarray(at_cells(at_cells(inside, raster.rows, axis=0), raster.columns, axis=1)), 1)
     corners = np.stack([raster.across, raster.along], axis=-1)
     r, c = np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1])
     level = np.stack([corners[r, c], corners[r, c + 1]], axis=1)
@@ -277,8 +244,8 @@ def _legend(drawn: Figure, names: list[str]) -> None:
     drawn.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, labelcolor="white", fontsize=8)
 
 
-def _title(dataset: xr.Dataset) -> str:
-    parts = [str(dataset.attrs.get(key, "")) for key in ("Modality", "SeriesDescription")]
+def _title(dataset: xr.Dataset, levels: tuple[str, ...]) -> str:
+    parts = [*(str(dataset.attrs.get(key, "")) for key in ("Modality", "SeriesDescription")), *levels]
     geometry = str(dataset.attrs.get("geometry", ""))
     if geometry not in ("regular", ""):
         parts.append(f"[{geometry}]")

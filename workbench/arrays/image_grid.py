@@ -14,14 +14,22 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
-from workbench.arrays.coordinates import text
+from workbench.arrays.axes import AXES as AXES
+from workbench.arrays.axes import (
+    numbers_along,
+    plane_along_axes,
+    require_agreement,
+    require_axes,
+    require_numbers,
+    stated_matrix,
+    stated_positions,
+)
+from workbench.arrays.coordinates import codes, state_directions, text, word, words
 from workbench.dicom.stacks.geometry import COORDINATE_DECIMALS, ORIENTATION_TOLERANCE, SHEAR_TOLERANCE_DEG, grid_from
 from workbench.errors import IrregularGeometry, UsageError
 
 Floats = NDArray[np.float64]
 
-#: The axes of an image, in the order of its dims.
-AXES: Final = ("z", "y", "x")
 #: Coordinates that say where voxels are; whatever puts an image on another grid replaces them all.
 GRID_COORDINATES: Final = (*AXES, "position", "axis", "affine", "world", "voxel", "frame_of_reference_uid")
 #: Attributes that say the same about the whole image.
@@ -29,8 +37,6 @@ GRID_ATTRIBUTES: Final = (
     "space", "plane", "geometry", "geometry_flags", "pixel_spacing_mm", "slice_spacing_mm", "obliquity_deg",
     "shear_deg", "ImageOrientationPatient",
 )  # fmt: skip
-#: Deviation of a coordinate from an even step that its own rounding explains, mm.
-_ROUNDING: Final = 2.1 * 10.0**-COORDINATE_DECIMALS
 _ENDS: Final = (("right", "left"), ("anterior", "posterior"), ("inferior", "superior"))
 
 
@@ -60,6 +66,8 @@ class ImageGrid:
     shear_deg: float
     #: FrameOfReferenceUID, empty where not stated.
     frame_of_reference_uid: str
+    #: Code of the finding on uneven slices and what it says, e.g. ``spacing-uneven: steps from 2.00 ...``; else empty.
+    reason: str = ""
 
     @property
     def placed(self) -> bool:
@@ -151,53 +159,54 @@ def image_grid(dataset: xr.Dataset) -> ImageGrid:
     Parameters
     ----------
     dataset : xarray.Dataset
-        A series as opened by ``engine="dicom"``, or a part of one by slices or numbers along its axes.
+        A series as opened by ``engine="dicom"``, or a part of one by slices or numbers along its axes. Averages and
+        values in between (``coarsen``, ``interp``) stand where ``z``, ``y`` and ``x`` say. Of straight slices these
+        three suffice: the image alone (``ds[["image"]]``) has its place, too.
 
     Raises
     ------
     UsageError
-        An axis is gone, or was picked from unevenly in the plane.
+        An axis is gone, was picked from unevenly in the plane, or was changed by an operation that does not keep
+        the places of its voxels.
     IrregularGeometry
         Tilted slices without an even grid were cropped in the plane.
     """
-    for axis in AXES:
-        if axis not in dataset.sizes:
-            raise UsageError(f"no axis {axis} in this Dataset", remedy=f"keep it: isel({axis}=[k]) instead of k")
-        if not dataset.sizes[axis]:
-            raise UsageError(f"axis {axis} is empty", remedy="select at least one voxel")
+    require_axes(dataset)
     z, y, x = (dataset.sizes[axis] for axis in AXES)
-    frame = str(dataset["frame_of_reference_uid"].item()) if "frame_of_reference_uid" in dataset.coords else ""
-    nowhere = np.full(3, np.nan)
+    frame = word(dataset, "frame_of_reference_uid")
     verdict = str(dataset.attrs.get("geometry", ""))
-    stated = np.asarray(dataset["affine"].values, dtype=np.float64) if "affine" in dataset.coords else None
-    if verdict in ("projection", "unplaced") or (stated is None and "position" not in dataset.coords):
-        kind = verdict if verdict in ("projection", "unplaced") else "unplaced"
-        return ImageGrid(
-            kind, (), (z, y, x), np.full((z, 3), np.nan), nowhere, nowhere, nowhere, np.nan, 0, 0.0, frame
-        )  # fmt: skip
-
+    if verdict in ("projection", "unplaced"):
+        return _nowhere(verdict, (z, y, x), frame)
+    require_numbers(dataset)
+    stated, starts = stated_matrix(dataset), stated_positions(dataset)
     plane = _plane(dataset, stated)
-    if plane is None:
-        return _without_directions(dataset, (z, y, x), verdict, frame)
-    y_unit, x_unit, (dy, dx) = plane
-    starts = np.asarray(dataset["position"].values, dtype=np.float64) if "position" in dataset.coords else None
-    if starts is None:
-        assert stated is not None
+    if plane is None or (stated is None and starts is None):
+        summed = plane_along_axes(dataset)
+        if summed is None and starts is None:
+            return _nowhere("", (z, y, x), frame)
+        if summed is None:
+            return _without_directions(dataset, (z, y, x), verdict, frame)
+        starts, y_unit, x_unit, (dy, dx) = summed
+    else:
+        y_unit, x_unit, (dy, dx) = plane
         normal = np.cross(x_unit, y_unit)
-        normal = -normal if stated[:3, 0] @ normal < 0 else normal
-        number = (dataset["z"].values - stated[:3, 3] @ normal) / (stated[:3, 0] @ normal)
-        starts = stated[:3, 3] + np.outer(number, stated[:3, 0])
+        if starts is None:
+            assert stated is not None
+            normal = -normal if stated[:3, 0] @ normal < 0 else normal
+            number = (dataset["z"].values - stated[:3, 3] @ normal) / (stated[:3, 0] @ normal)
+            starts = stated[:3, 3] + np.outer(number, stated[:3, 0])
+        require_agreement(dataset, starts, normal / np.linalg.norm(normal))
     corner = stated[:3, 3] if stated is not None else starts[0]
-    y_first, y_number = _numbers(dataset, "y", float(corner @ y_unit), dy)
-    x_first, x_number = _numbers(dataset, "x", float(corner @ x_unit), dx)
-    if stated is None and (y_first or x_first) and "sheared" in dataset.attrs.get("geometry_flags", ()):
+    y_first, y_number = numbers_along(dataset, "y", float(corner @ y_unit), dy)
+    x_first, x_number = numbers_along(dataset, "x", float(corner @ x_unit), dx)
+    if stated is None and (y_first or x_first) and "sheared" in codes(dataset.attrs.get("geometry_flags", "")):
         raise IrregularGeometry(
             "tilted slices without an even grid were cropped in the plane: their place is not known",
             remedy="call ds.patient on the whole series, then crop",
         )
     positions = starts + y_first * dy * y_unit + x_first * dx * x_unit
     y_step, x_step = y_number * dy * y_unit, x_number * dx * x_unit
-    return _judged(positions, y_step, x_step, (z, y, x), stated, frame)
+    return _judged(positions, y_step, x_step, (z, y, x), stated, frame, _thickness(dataset))
 
 
 def _judged(
@@ -207,12 +216,16 @@ def _judged(
     shape: tuple[int, int, int],
     stated: Floats | None,
     frame: str,
+    thickness: Floats | None,
 ) -> ImageGrid:
     """Verdict on the slices that are left, by the rules of :func:`workbench.dicom.stacks.geometry.grid_from`."""
     dy, dx = (float(np.linalg.norm(step)) for step in (y_step, x_step))
     # The verdict wants slices that ascend along first triple x second triple.
     turned = -1.0 if (positions[-1] - positions[0]) @ np.cross(x_step, y_step) < 0 else 1.0
-    found = grid_from(positions, np.concatenate([x_step / dx, turned * y_step / dy]), (dy, dx), shape[1:])
+    found = grid_from(
+        positions, np.concatenate([x_step / dx, turned * y_step / dy]), (dy, dx), shape[1:],
+        slice_thickness=thickness,
+    )  # fmt: skip
     kind, z_step, spacing, shear = str(found.kind), np.full(3, np.nan), found.slice_spacing, found.shear_deg
     if found.affine is not None:
         z_step = found.affine[:3, 0]
@@ -222,9 +235,24 @@ def _judged(
         # One slice left of several: what was known of the step still holds.
         one = even_grid(stated, shape)
         kind, z_step, spacing, shear = one.kind, stated[:3, 0].copy(), one.slice_spacing, one.shear_deg
+    reason = "" if found.affine is not None else next((f"{f.code}: {f.message}" for f in found.findings), "")
     return ImageGrid(
-        kind, found.flags, shape, positions, z_step, y_step, x_step, spacing, found.n_gaps, shear, frame
+        kind, found.flags, shape, positions, z_step, y_step, x_step, spacing, found.n_gaps, shear, frame, reason
     )  # fmt: skip
+
+
+def _thickness(dataset: xr.Dataset) -> Floats | None:
+    """SliceThickness of each slice, (z,) mm; None where it is not one number for all or one for each."""
+    stated = dataset.coords.get("SliceThickness")
+    if stated is None or stated.dtype.kind not in "iuf" or stated.dims not in ((), ("z",)):
+        return None
+    return np.broadcast_to(np.asarray(stated.values, dtype=np.float64), (dataset.sizes["z"],))
+
+
+def _nowhere(kind: str, shape: tuple[int, int, int], frame: str) -> ImageGrid:
+    """Grid of an image without a place; *kind* is empty where it had one, which this Dataset no longer tells."""
+    step = np.full(3, np.nan)
+    return ImageGrid(kind, (), shape, np.full((shape[0], 3), np.nan), step, step, step, np.nan, 0, 0.0, frame)
 
 
 def _plane(dataset: xr.Dataset, stated: Floats | None) -> tuple[Floats, Floats, tuple[float, float]] | None:
@@ -244,29 +272,11 @@ def _without_directions(dataset: xr.Dataset, shape: tuple[int, int, int], verdic
     """Grid of which only the slices' places are known: the attributes that held the rest are gone."""
     nowhere = np.full(3, np.nan)
     return ImageGrid(
-        kind=verdict or "unplaced", flags=tuple(dataset.attrs.get("geometry_flags", ())), shape=shape,
+        kind=verdict, flags=codes(dataset.attrs.get("geometry_flags", "")), shape=shape,
         positions=np.asarray(dataset["position"].values, dtype=np.float64), z_step=nowhere, y_step=nowhere,
         x_step=nowhere, slice_spacing=float(dataset.attrs.get("slice_spacing_mm", np.nan)), n_gaps=0, shear_deg=0.0,
         frame_of_reference_uid=frame,
     )  # fmt: skip
-
-
-def _numbers(dataset: xr.Dataset, axis: str, corner: float, spacing: float) -> tuple[float, float]:
-    """First voxel number and step in voxels of what is left of an axis, in numbers of the axis as it was opened."""
-    values = np.asarray(dataset[axis].values, dtype=np.float64)
-    first = _whole((values[0] - corner) / spacing, _ROUNDING / spacing)
-    if len(values) == 1:
-        return first, 1.0
-    step = _whole((values[-1] - values[0]) / (len(values) - 1) / spacing, _ROUNDING / spacing)
-    even = corner + (first + step * np.arange(len(values))) * spacing
-    if step == 0 or np.abs(values - even).max() > max(_ROUNDING, 0.01 * spacing):
-        raise UsageError(f"axis {axis} is not evenly spaced", remedy="select a range, not single voxels of the plane")
-    return first, step
-
-
-def _whole(number: float, tolerance: float) -> float:
-    nearest = round(number)
-    return float(nearest) if abs(number - nearest) <= tolerance + 1e-9 else float(number)
 
 
 def grid_coords(grid: ImageGrid) -> dict[str, xr.Variable]:
@@ -279,6 +289,7 @@ def grid_coords(grid: ImageGrid) -> dict[str, xr.Variable]:
     about = {"units": "mm", "space": "LPS", "long_name": "centre of the first voxel"}
     coords["position"] = xr.Variable(("z", "axis"), grid.positions, about)
     coords["axis"] = text(("axis",), ["x", "y", "z"])
+    state_directions(coords, grid.positions, vectors)
     if grid.affine is not None:
         about = {"space": "LPS", "long_name": "voxel index to LPS mm, voxel centres"}
         coords["affine"] = xr.Variable(("world", "voxel"), grid.affine, about)
@@ -295,7 +306,7 @@ def grid_attrs(grid: ImageGrid) -> dict[str, Any]:
         "space": "LPS",
         "plane": ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(grid.normal)))],
         "geometry": grid.kind,
-        "geometry_flags": list(grid.flags),
+        "geometry_flags": words(grid.flags),
         "pixel_spacing_mm": [dy, dx],
         "obliquity_deg": float(np.degrees(np.arccos(min(1.0, largest)))),
         "shear_deg": float(grid.shear_deg),
@@ -370,4 +381,4 @@ def from_array(
         raise UsageError("rows and columns of the affine are not at right angles", remedy="only axis z may be sheared")
     grid = even_grid(affine, (array.shape[0], array.shape[1], array.shape[2]), frame_of_reference_uid)
     variable = xr.Variable(AXES, array, {"units": units})
-    return on_grid(xr.Dataset(attrs={"findings": []}), {name: variable}, grid)
+    return on_grid(xr.Dataset(attrs={"findings": ""}), {name: variable}, grid)

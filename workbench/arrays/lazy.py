@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from workbench.arrays.memory import beyond_memory
 from workbench.dicom.pixels.frames import FrameReader, FrameRef, read_frame, read_frames
 from workbench.errors import DicomError
 
@@ -111,13 +110,8 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     DicomError
         It is larger than the memory of this machine.
     """
-    needed = math.prod(shape) * dtype.itemsize
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
-    if needed > memory:
-        raise DicomError(
-            f"array of {needed / 1e9:.0f} GB, this machine has {memory / 1e9:.0f} GB of memory",
-            remedy="take a part with isel(...), or open with chunks={}",
-        )
+    if (short := beyond_memory(shape, dtype.itemsize)) is not None:
+        raise DicomError(f"array of {short}", remedy="take a part with isel(...), or open with chunks={}")
     return np.empty(shape, dtype)
 
 

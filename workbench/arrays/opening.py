@@ -54,6 +54,12 @@ def headers_of(paths: Paths, *, tags: Sequence[TagName] = ()) -> Headers:
     found = scan(root, places=places, tags=tags)
     table = named(found.table)
     if not usable(table).num_rows:
+        if "dicomdir" in table["status"].to_pylist():
+            raise EmptyExtract(
+                "a DICOMDIR, which only lists other files",
+                file=_label(paths),
+                remedy="open the folder it is in: its images are found without it",
+            )
         first = next((f for f in found.findings), None)
         reason = f"no readable DICOM object ({first.code}: {first.path})" if first else "no DICOM object"
         raise EmptyExtract(reason, file=_label(paths), remedy="check the path")
@@ -67,13 +73,15 @@ def _places(paths: Paths) -> tuple[Path, list[Place]]:
     several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if not several:
         raise UsageError("no path given", remedy="name a folder or files")
-    if not all(isinstance(path, (str, os.PathLike)) for path in several):
+    if not all(isinstance(path, (str, os.PathLike)) and isinstance(os.fspath(path), str) for path in several):
         raise UsageError("not a path", remedy="name a folder, a file or a list of files")
+    if "" in several:
+        raise UsageError("an empty path", remedy="name a folder or files; '.' is the one you are in")
     # One pass of absolute names: a list of a thousand files must not resolve each of them.
     names = [os.path.abspath(path) for path in several]
     for name, path in zip(names, several, strict=True):
         if not os.path.lexists(name) or not os.path.exists(name):
-            raise PathNotFound("no such file or folder", file=str(path), remedy="check the path")
+            raise PathNotFound("no such file or folder", file=str(path), remedy=_way_to(str(path)))
     if len(names) == 1:
         only = Path(names[0])
         return (only, [Place()]) if only.is_dir() else (only.parent, [Place(only.name)])
@@ -82,6 +90,15 @@ def _places(paths: Paths) -> tuple[Path, list[Place]]:
     except ValueError:
         raise UsageError("paths on different drives", remedy="open them one by one") from None
     return Path(root), [Place(Path(os.path.relpath(name, root)).as_posix()) for name in dict.fromkeys(names)]
+
+
+def _way_to(path: str) -> str:
+    """What to do about a path that is not there."""
+    if "://" in path:
+        return "fetch it first: only files on this machine are opened"
+    if any(sign in path for sign in "*?["):
+        return "name the folder, or a list of files: sorted(glob.glob(...)); patterns are not looked up here"
+    return "check the path"
 
 
 def _label(paths: Paths) -> str:
@@ -102,6 +119,8 @@ def open_series(
     """Lazy Dataset of one series in a folder, a file or several; see :func:`workbench.arrays.build.build`."""
     from workbench.arrays.build import build
 
+    if series is not None and not isinstance(series, str):
+        raise UsageError("series is not a text", remedy="name one SeriesInstanceUID; open a tree for several")
     table, root, findings = headers_of(paths, tags=tags)
     chosen = choose(table, root, series=series, where=_label(paths))
     chosen = replace(chosen, findings=(*chosen.findings, *findings))

@@ -5,12 +5,14 @@ A place is (x, y, z), LPS mm; a voxel is (z, y, x), counted from 0, whole at its
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.arrays.arguments import short
 from workbench.arrays.image_grid import AXES, GRID_COORDINATES, ImageGrid, image_grid
 from workbench.arrays.resampling import is_label
 from workbench.arrays.same_grid import irregular, require_even
@@ -130,6 +132,8 @@ def sel_mm(
         No voxel holds the place: beyond the image, or where a slice is missing.
     IrregularGeometry
         No place in the patient, or ``method="linear"`` on uneven slices.
+    UsageError
+        Something else than one or several triples of numbers.
 
     Examples
     --------
@@ -142,6 +146,11 @@ def sel_mm(
     if method not in ("nearest", "linear"):
         raise UsageError(f"method cannot be {method!r}", remedy="use 'nearest' or 'linear'")
     axes = [value is not None for value in (x, y, z)]
+    given = [value for value in (x, y, z) if value is not None]
+    if any(np.ndim(value) for value in given):
+        raise UsageError(
+            "x, y and z are one place", remedy="give several as one array (n, 3): sel_mm(np.stack([x, y, z], axis=1))"
+        )
     if any(axes) if point is not None else not all(axes):
         raise UsageError(
             "sel_mm wants x, y and z, or one point (x, y, z)",
@@ -225,9 +234,19 @@ def _placed(dataset: xr.Dataset, operation: str) -> ImageGrid:
 
 def _triples(values: ArrayLike, order: str) -> tuple[Floats, bool]:
     """Numbers as (n, 3), and whether one triple was given."""
-    triples = np.asarray(values, dtype=np.float64)
-    if triples.ndim not in (1, 2) or triples.shape[-1] != 3 or not np.isfinite(triples).all():
+    try:
+        triples = np.asarray(values)
+        # Text that reads as a number is none: a column of a table that was not converted.
+        numbers = all(isinstance(value, Real) for value in triples.ravel()) if triples.dtype.kind == "O" else True
+        if triples.dtype.kind not in "iufO" or not numbers:
+            raise TypeError
+        triples = triples.astype(np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(f"not one or several triples of numbers: {short(values)}", remedy=f"give {order}") from None
+    if triples.ndim not in (1, 2) or triples.shape[-1] != 3:
         raise UsageError(f"not one or several triples of numbers, shape {triples.shape}", remedy=f"give {order}")
+    if not np.isfinite(triples).all():
+        raise UsageError("a triple with NaN or infinity in it", remedy=f"give {order}")
     return triples.reshape(-1, 3), triples.ndim == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -10,12 +11,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from workbench.arrays.image_grid import AXES, ImageGrid, image_grid
+from workbench.arrays.memory import beyond_memory
 from workbench.arrays.same_grid import irregular
 from workbench.errors import UsageError
 from workbench.progress import task
 
 ProjectionMethod = Literal["max", "min", "mean"]
 _WORDS: Final = {"max": "maximum", "min": "minimum", "mean": "mean"}
+#: Bytes of slices that are read, or computed, together: enough to keep all cores busy.
+BLOCK_BYTES: Final = 64_000_000
 
 
 def mip(
@@ -53,7 +57,8 @@ def mip(
 
     Notes
     -----
-    Memory: the result and one slice (of dask arrays one chunk) at a time; every file is read once.
+    Memory: the result and up to 64 MB of slices at a time (of dask arrays at least one chunk), read or computed on all
+    cores; every file is read once.
 
     Examples
     --------
@@ -67,7 +72,7 @@ def mip(
     """
     if "image" not in dataset:
         raise UsageError("no variable 'image' in this Dataset", remedy="call it on a Dataset of a series")
-    if axis not in AXES or method not in _WORDS:
+    if axis not in AXES or method not in tuple(_WORDS):
         raise UsageError(f"no projection {method!r} along {axis!r}", remedy="use z, y or x; max, min or mean")
     grid = image_grid(dataset)
     if grid.kind == "sheared" or "sheared" in grid.flags:
@@ -75,6 +80,10 @@ def mip(
     if method == "mean" and axis == "z" and grid.kind in ("gaps", "variable"):
         raise irregular(dataset, grid, "mip(method='mean')")
     image = dataset["image"]
+    if not set(AXES) <= set(image.dims):
+        raise UsageError(f"image has the dims {', '.join(map(str, image.dims))}", remedy="mip wants z, y and x")
+    if image.dtype.kind not in "biuf":
+        raise UsageError(f"image holds {image.dtype}, of which none is largest", remedy="take real numbers of it")
     number, middles = _slabs(dataset, grid, axis, slab_mm)
     values = _projected(image.variable, axis, number, len(middles), method)
     dims = [str(dim) for dim in image.dims]
@@ -99,8 +108,9 @@ def _slabs(
     along = np.asarray(dataset[axis].values, dtype=np.float64)
     if slab_mm is None:
         return np.zeros(len(along), np.int64), np.zeros(1)
-    if not (np.isfinite(slab_mm) and slab_mm > 0):
-        raise UsageError(f"slab_mm cannot be {slab_mm!r}", remedy="give millimetres above zero")
+    given: Any = slab_mm
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < float(given) < np.inf:
+        raise UsageError(f"slab_mm cannot be {given!r}", remedy="give millimetres above zero")
     if not grid.placed:
         raise irregular(dataset, grid, "mip(slab_mm=...)")
     spacing = grid.spacing[AXES.index(axis)] if axis != "z" else grid.slice_spacing
@@ -108,6 +118,9 @@ def _slabs(
         spacing = float(np.median(np.diff(along))) if len(along) > 1 else 0.0
     descending = len(along) > 1 and along[-1] < along[0]
     depth = (along[0] - along if descending else along - along[0]) + spacing / 2
+    others = [size for dim, size in dataset["image"].sizes.items() if dim != axis]
+    if (short := beyond_memory((*others, float(depth[-1] / slab_mm)), 4)) is not None:
+        raise UsageError(f"slabs of {slab_mm:g} mm make an array of {short}", remedy="take thicker slabs")
     # The centre on an edge belongs to the slab behind it, also after rounding of the coordinates.
     number = np.floor(depth / slab_mm + 1e-6).astype(np.int64)
     length = depth[-1] + spacing / 2
@@ -126,7 +139,7 @@ def _projected(image: xr.Variable, axis: str, number: NDArray[np.int64], n_slabs
     result = np.full(shape, np.nan if floating else _start(dtype, method), dtype)
     if method == "mean":
         sums, counts = np.zeros(shape, np.float64), np.zeros(shape, np.int32)
-    combine = np.fmin if method == "min" else np.fmax
+    combine = _combined(dtype, method)
     z = image.dims.index("z")
     with task(f"projecting along {axis}", image.shape[z], unit="slices") as advance:
         for part in _blocks(image):
@@ -134,7 +147,8 @@ def _projected(image: xr.Variable, axis: str, number: NDArray[np.int64], n_slabs
             own = number[part] if axis == "z" else number
             for slab in np.unique(own):
                 chosen = np.flatnonzero(own == slab)
-                ray = values if len(chosen) == values.shape[at] else np.take(values, chosen, axis=at)
+                # Slabs are stretches of the axis.
+                ray = values[(slice(None),) * at + (slice(chosen[0], chosen[-1] + 1),)]
                 place = tuple(slab if i == at else part if i == z else slice(None) for i in range(values.ndim))
                 if method == "mean":
                     sums[place] += np.nansum(ray, axis=at, dtype=np.float64)
@@ -155,10 +169,21 @@ def _start(dtype: np.dtype[Any], method: str) -> Any:
     return limits.max if method == "min" else limits.min
 
 
+def _combined(dtype: np.dtype[Any], method: str) -> np.ufunc:
+    """The larger or smaller of two; only floats need the slower kind that passes over NaN."""
+    if dtype.kind == "f":
+        return np.fmin if method == "min" else np.fmax
+    return np.minimum if method == "min" else np.maximum
+
+
 def _blocks(image: xr.Variable) -> Iterator[slice]:
-    """Slices one by one; of dask arrays a chunk at a time, so that none is computed twice."""
+    """Slices, as many together as keep all cores busy; whole chunks of dask arrays, so that none is computed twice."""
     sizes = image.chunksizes["z"] if image.chunks is not None else (1,) * image.sizes["z"]
-    start = 0
+    bytes_of_one = image.dtype.itemsize * image.size // image.sizes["z"]
+    start = stop = 0
     for size in sizes:
-        yield slice(start, start + size)
-        start += size
+        if stop > start and (stop + size - start) * bytes_of_one > BLOCK_BYTES:
+            yield slice(start, stop)
+            start = stop
+        stop += size
+    yield slice(start, stop)

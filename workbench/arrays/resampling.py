@@ -6,19 +6,23 @@ over the voxel, so a coarser grid does not smooth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
 
 from workbench.arrays.affine_slabs import Slab, sampled, slabs_between, wholly_inside
 from workbench.arrays.image_grid import AXES, GRID_COORDINATES, ImageGrid, even_grid, image_grid, on_grid
+from workbench.arrays.memory import beyond_memory
 from workbench.arrays.same_grid import irregular, require_even, require_same_frame
 from workbench.errors import GridMismatch, UsageError
 
 Method = Literal["linear", "nearest", "cubic"]
 METHODS = ("linear", "nearest", "cubic")
+#: Smallest and largest spacing, mm, that is taken for one.
+SPACINGS: Final = (1e-6, 1e6)
 
 
 def resample_like(
@@ -51,6 +55,8 @@ def resample_like(
         Slices of *dataset* are missing, uneven, alone or without a place.
     GridMismatch
         The frames of reference differ, or the images do not overlap.
+    UsageError
+        *other* is no Dataset, the result is larger than the memory, or values that cannot be mixed (complex numbers).
 
     Notes
     -----
@@ -68,6 +74,13 @@ def resample_like(
     [1.0, 1.5, 2.0]
     """
     _known(method)
+    given: Any = other
+    if not isinstance(given, xr.Dataset):
+        # An array alone carries neither affine nor positions: their dims are not its own.
+        raise UsageError(
+            f"resample_like wants the Dataset of a series, not {type(given).__name__}",
+            remedy="give the whole Dataset, ds instead of ds['image']; for another spacing use resample(spacing)",
+        )
     source = require_even(dataset, "resample_like", sheared=True)
     target = image_grid(other)
     if not target.placed:
@@ -79,15 +92,18 @@ def resample_like(
     return result.assign_coords(exact)
 
 
-def resample(dataset: xr.Dataset, *, spacing: float | Mapping[str, float], method: Method = "linear") -> xr.Dataset:
+def resample(
+    dataset: xr.Dataset, *, spacing: float | Sequence[float] | Mapping[str, float], method: Method = "linear"
+) -> xr.Dataset:
     """Dataset with another distance between voxels, mm, on the same axes and about the same middle.
 
     Parameters
     ----------
     dataset : xarray.Dataset
         A series with an even grid; a sheared one stays sheared.
-    spacing : float or dict
-        Mm along all axes, or by axis: ``{"z": 1.0}``; axes not named stay. Along z it counts across the slices.
+    spacing : float, dict or three floats
+        Mm along all axes, by axis: ``{"z": 1.0}``, where axes not named stay, or along z, y and x: ``(2, 1, 1)``.
+        Along z it counts across the slices.
     method : {"linear", "nearest", "cubic"}
         As in :func:`resample_like`.
 
@@ -102,7 +118,7 @@ def resample(dataset: xr.Dataset, *, spacing: float | Mapping[str, float], metho
     IrregularGeometry
         Slices are missing, uneven, alone or without a place.
     UsageError
-        A spacing that is not positive, or an axis that is not there.
+        A spacing that is none, an axis that is not there, or a result larger than the memory.
 
     Notes
     -----
@@ -120,27 +136,19 @@ def resample(dataset: xr.Dataset, *, spacing: float | Mapping[str, float], metho
     _known(method)
     source = require_even(dataset, "resample", sheared=True)
     assert source.affine is not None
-    if isinstance(spacing, Mapping):
-        unknown = set(spacing) - set(AXES)
-        if unknown:
-            raise UsageError(f"no axis {', '.join(sorted(map(str, unknown)))}", remedy="use z, y or x")
-        wanted = [spacing.get(axis) for axis in AXES]
-    else:
-        wanted = [spacing] * 3
     affine = source.affine.copy()
-    shape = list(source.shape)
-    for i, (new, old) in enumerate(zip(wanted, source.spacing, strict=True)):
+    shape = [float(size) for size in source.shape]
+    for i, (new, old) in enumerate(zip(_by_axis(spacing), source.spacing, strict=True)):
         if new is None:
             continue
-        if not (np.isfinite(new) and new > 0):
-            raise UsageError(f"spacing cannot be {new!r}", remedy="give millimetres above zero")
-        ratio = float(new) / old
+        ratio = new / old
         # A hair of slack: 10 mm in steps of 0.1 mm are 101 voxels whatever binary fractions make of it.
-        shape[i] = int(np.floor((source.shape[i] - 1) / ratio + 1e-6)) + 1
+        shape[i] = np.floor((source.shape[i] - 1) / ratio + 1e-6) + 1
         first = (source.shape[i] - 1 - (shape[i] - 1) * ratio) / 2
         affine[:3, 3] += first * source.affine[:3, i]
         affine[:3, i] *= ratio
-    target = even_grid(affine, (shape[0], shape[1], shape[2]), source.frame_of_reference_uid)
+    _require_room(dataset, shape, method, f" at {spacing!r} mm")
+    target = even_grid(affine, (int(shape[0]), int(shape[1]), int(shape[2])), source.frame_of_reference_uid)
     return _resampled(dataset, source, target, method)
 
 
@@ -206,8 +214,44 @@ def _known(method: str) -> None:
         raise UsageError(f"method cannot be {method!r}", remedy=f"use {', '.join(METHODS)}")
 
 
+def _by_axis(spacing: Any) -> list[float | None]:
+    """Spacing along z, y and x, mm; None where it stays."""
+    if isinstance(spacing, Mapping):
+        unknown = set(spacing) - set(AXES)
+        if unknown:
+            raise UsageError(f"no axis {', '.join(sorted(map(str, unknown)))}", remedy="use z, y or x")
+        return [_millimetres(spacing[axis]) if axis in spacing else None for axis in AXES]
+    if isinstance(spacing, (Sequence, np.ndarray)) and not isinstance(spacing, (str, bytes)):
+        if np.shape(spacing) != (3,):
+            raise UsageError(f"spacing cannot be {spacing!r}", remedy="give three numbers, along z, y and x")
+        return [_millimetres(value) for value in spacing]
+    return [_millimetres(spacing)] * 3
+
+
+def _millimetres(value: Any) -> float:
+    least, most = SPACINGS
+    if isinstance(value, bool) or not isinstance(value, Real) or not least <= float(value) <= most:
+        raise UsageError(f"spacing cannot be {value!r}", remedy=f"give millimetres from {least:g} to {most:g}")
+    return float(value)
+
+
+def _require_room(dataset: xr.Dataset, shape: Sequence[float], method: Method, how: str = "") -> None:
+    """Nothing where *dataset* fits into the memory on a grid of *shape*."""
+    voxel = 0.0
+    for name, data in dataset.data_vars.items():
+        if set(AXES) <= set(data.dims):
+            further = [data.sizes[dim] for dim in data.dims if dim not in AXES]
+            voxel += float(np.prod(further)) * _kind(str(name), data.variable, method, whole=False)[0].itemsize
+    if (short := beyond_memory(shape, voxel)) is not None:
+        raise UsageError(
+            f"{'x'.join(f'{size:.7g}' for size in reversed(shape))} voxels{how} need {short}",
+            remedy="take a larger spacing, or a part with isel(...)",
+        )
+
+
 def _resampled(dataset: xr.Dataset, source: ImageGrid, target: ImageGrid, method: Method) -> xr.Dataset:
     """All variables of *dataset* that stand on *source*, on *target*."""
+    _require_room(dataset, target.shape, method)
     slabs = slabs_between(source, target)
     variables: dict[str, xr.Variable] = {}
     volumes = {
@@ -256,6 +300,8 @@ def _kind(name: str, variable: xr.Variable, method: Method, *, whole: bool) -> t
         return np.dtype(bool), False
     if is_label(name, variable):
         return variable.dtype, 0
+    if variable.dtype.kind not in "iuf":
+        raise UsageError(f"{name} holds {variable.dtype}, which cannot be resampled", remedy="take real numbers of it")
     if method == "nearest" and variable.dtype.kind in "iu" and whole:
         return variable.dtype, 0
     return np.dtype("float32"), np.nan

@@ -6,7 +6,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from workbench.arrays.image_grid import AXES, ImageGrid, image_grid
+from workbench.arrays.axes import AXES, CHANGED
+from workbench.arrays.coordinates import word
+from workbench.arrays.image_grid import ImageGrid, image_grid
 from workbench.errors import GridMismatch, IrregularGeometry
 
 #: Displacement of a voxel that still counts as none, as a share of the smallest voxel spacing.
@@ -77,7 +79,7 @@ def require_same_frame(a: xr.Dataset, b: xr.Dataset) -> None:
     GridMismatch
         The frames of reference differ, or are not stated.
     """
-    one, other = (_word(each, "frame_of_reference_uid") for each in (a, b))
+    one, other = (word(each, "frame_of_reference_uid") for each in (a, b))
     if one and one == other:
         return
     if not one and not other and _same_series(a, b):
@@ -114,10 +116,14 @@ def require_even(dataset: xr.Dataset, operation: str, *, sheared: bool = False) 
 def irregular(dataset: xr.Dataset, grid: ImageGrid, operation: str) -> IrregularGeometry:
     """Error that names the finding on *grid* and what to do before *operation*."""
     needs = f"{operation} needs an even grid"
+    series = word(dataset, "series_instance_uid") or None
+    if not grid.placed and not grid.kind:
+        what = f"an operation dropped the place of this image, and {operation} needs it"
+        return IrregularGeometry(what, series=series, remedy=f"Keep affine and position; {CHANGED}")
     if not grid.placed and grid.kind not in ("projection", "unplaced"):
         return IrregularGeometry(
             f"{grid.kind}: the directions of rows and columns are not in this Dataset, and {operation} needs them",
-            series=_word(dataset, "series_instance_uid") or None,
+            series=series,
             tag="ImageOrientationPatient",
             remedy="Open the series again, and keep its attributes",
         )
@@ -128,16 +134,15 @@ def irregular(dataset: xr.Dataset, grid: ImageGrid, operation: str) -> Irregular
         what = f"slices-missing: {_missing(grid)}. {needs}"
         remedy = "Call ds.patient.fill_gaps() first, or take a part without gaps"
     elif grid.kind == "variable":
-        steps = np.diff(grid.positions, axis=0) @ grid.normal
-        what = f"spacing-uneven: steps from {steps.min():.2f} to {steps.max():.2f} mm. {needs}"
-        remedy = "Work slice by slice, or on a part with even steps"
+        what, remedy = _uneven(grid)
+        what = f"{what}. {needs}"
     elif grid.kind == "single":
         what, remedy = f"single-slice: one slice; its thickness is not a spacing. {needs}", "Work in 2-D"
     elif grid.kind == "projection":
         what, remedy = f"projection: no place in the patient. {needs}", "Work in 2-D"
     else:
         what, remedy = f"unplaced: position or orientation missing. {needs}", "Ask the node for the headers"
-    return IrregularGeometry(what, series=_word(dataset, "series_instance_uid") or None, remedy=remedy)
+    return IrregularGeometry(what, series=series, remedy=remedy)
 
 
 def missing_slices(grid: ImageGrid) -> tuple[NDArray[np.int64], int]:
@@ -147,14 +152,29 @@ def missing_slices(grid: ImageGrid) -> tuple[NDArray[np.int64], int]:
     return numbers, int(numbers[-1]) + 1
 
 
+def _uneven(grid: ImageGrid) -> tuple[str, str]:
+    """What is uneven about slices that are all there, and what to do."""
+    steps = np.diff(grid.positions, axis=0) @ grid.normal
+    if np.abs(steps).min() < 1e-6:
+        return "slices repeat: some are at the same place", "Take each slice once"
+    if steps.min() < 0 < steps.max():
+        return "slices are out of order", "Sort them: ds.sortby('z')"
+    if grid.reason.startswith("slices-displaced"):
+        return grid.reason, "Work slice by slice"
+    return (
+        f"spacing-uneven: steps from {steps.min():.2f} to {steps.max():.2f} mm",
+        "Work slice by slice, or on a part with even steps",
+    )
+
+
 def _missing(grid: ImageGrid) -> str:
     numbers, total = missing_slices(grid)
     absent = np.setdiff1d(np.arange(total), numbers)
     first = float(grid.positions[0] @ grid.normal)
     depths = first + absent * grid.slice_spacing
     one = len(absent) == 1
-    where = f"{depths[0]:.1f} mm" if one else f"{depths[0]:.1f}-{depths[-1]:.1f} mm"
-    which = f"slice {absent[0] + 1}" if one else f"slices {absent[0] + 1}-{absent[-1] + 1}"
+    where = f"{depths[0]:.1f} mm" if one else f"{depths[0]:.1f} to {depths[-1]:.1f} mm"
+    which = f"slice {absent[0] + 1}" if one else f"slices {absent[0] + 1} to {absent[-1] + 1}"
     if len(absent) > 1 and absent[-1] - absent[0] + 1 > len(absent):
         which = f"{len(absent)} slices between {absent[0] + 1} and {absent[-1] + 1}"
     return f"{which} missing ({len(absent)} of {total}, at {where})"
@@ -168,13 +188,9 @@ def _corners(grid: ImageGrid) -> NDArray[np.float64]:
     return corners
 
 
-def _word(dataset: xr.Dataset, name: str) -> str:
-    return str(dataset[name].item()) if name in dataset.coords else ""
-
-
 def _same_series(a: xr.Dataset, b: xr.Dataset) -> bool:
-    series = _word(a, "series_instance_uid")
-    return bool(series) and series == _word(b, "series_instance_uid")
+    series = word(a, "series_instance_uid")
+    return bool(series) and series == word(b, "series_instance_uid")
 
 
 def _same_labels(a: xr.Dataset, b: xr.Dataset) -> bool:

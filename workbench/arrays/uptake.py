@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from workbench.arrays.coordinates import word
 from workbench.arrays.derived import derived
 from workbench.errors import SuvUnavailable, UsageError
 
@@ -53,10 +54,10 @@ def suv(dataset: xr.Dataset) -> xr.Dataset:
         raise UsageError("SUV is not made from stored numbers", remedy="open the series with values='physical'")
     told = dataset.attrs.get("suv_unavailable") or image.attrs.get("suv_unavailable")
     factor = dataset.coords.get("suv_factor")
-    series = str(dataset["series_instance_uid"].item()) if "series_instance_uid" in dataset.coords else None
+    series = word(dataset, "series_instance_uid") or None
     if told:
-        missing = dataset.attrs.get("suv_missing") or image.attrs.get("suv_missing") or ()
-        names = (missing,) if isinstance(missing, str) else tuple(str(name) for name in missing)
+        missing = dataset.attrs.get("suv_missing", image.attrs.get("suv_missing", ()))
+        names = tuple(str(name) for name in (missing.split("; ") if isinstance(missing, str) else missing) if str(name))
         what = str(told).removeprefix("SUV not available: ")
         raise SuvUnavailable(f"SUV not available: {what}", missing=names, series=series, remedy="ask the node for them")
     if factor is None:
@@ -65,7 +66,7 @@ def suv(dataset: xr.Dataset) -> xr.Dataset:
         raise SuvUnavailable(
             "SUV not available: no coordinate suv_factor in this Dataset",
             series=series,
-            remedy="call suv() before resampling: a factor per slice does not outlive its slices",
+            remedy="open the series with engine='dicom'; call suv() before resampling, which factors do not outlive",
         )
     kind = str(factor.attrs.get("kind", "SUVbw"))
     kept = {key: value for key, value in image.attrs.items() if not key.startswith("stored_")}

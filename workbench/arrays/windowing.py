@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from workbench.arrays.arguments import finite_number, image_of, short
 from workbench.arrays.derived import derived
 from workbench.errors import UsageError
 
@@ -60,30 +61,32 @@ def window(
     >>> window(ds, 40, 400, function="linear_exact", dtype="float32").values.tolist()
     [[[0.0, 0.5, 1.0]]]
     """
-    if "image" not in dataset:
-        raise UsageError("no variable 'image' in this Dataset", remedy="call it on a Dataset of a series")
-    image = dataset["image"]
+    image = image_of(dataset)
     kind = str(image.attrs.get("value_kind", ""))
     if kind == "colour" or "channel" in image.dims:
         raise UsageError("a colour image has no window", remedy="show it as it is")
-    if function not in NARROWEST:
-        raise UsageError(f"function cannot be {function!r}", remedy=f"use {', '.join(NARROWEST)}")
+    if not isinstance(function, str) or function not in NARROWEST:
+        raise UsageError(f"function cannot be {short(function)}", remedy=f"use {', '.join(NARROWEST)}")
     if dtype not in ("uint8", "float32"):
-        raise UsageError(f"dtype cannot be {dtype!r}", remedy="use 'uint8' or 'float32'")
+        raise UsageError(f"dtype cannot be {short(dtype)}", remedy="use 'uint8' or 'float32'")
+    if not isinstance(invert, (bool, np.bool_)) and invert != "auto":
+        raise UsageError(f"invert cannot be {short(invert)}", remedy="use True, False or 'auto'")
     if (center is None) != (width is None):
         raise UsageError("a window is a center and a width", remedy="give both or neither")
     if center is None or width is None:
         center, width = _stated(dataset, kind)
-    if not np.isfinite([center, width]).all() or width < NARROWEST[function] or width <= 0:
+    center, width = (
+        finite_number(value, name=name, remedy="give a number in the unit of the image")
+        for name, value in (("center", center), ("width", width))
+    )
+    if width < NARROWEST[function] or width <= 0:
         least = "at least 1" if function == "linear" else "above 0"
         raise UsageError(f"window of center {center:g} and width {width:g}", remedy=f"{function} wants a width {least}")
     inverted = dataset.attrs.get("PhotometricInterpretation") == "MONOCHROME1" if invert == "auto" else bool(invert)
-    show = partial(
-        _shown, center=float(center), width=float(width), function=function, inverted=inverted, whole=dtype == "uint8"
-    )
+    show = partial(_shown, center=center, width=width, function=function, inverted=inverted, whole=dtype == "uint8")
     attrs = {
         "long_name": "grey value", "units": "1", "value_kind": "display",
-        "window_center": float(center), "window_width": float(width), "window_function": function,
+        "window_center": center, "window_width": width, "window_function": function,
         "inverted": int(inverted),
     }  # fmt: skip
     variable = derived([image.variable], show, dtype=dtype, attrs=attrs)

@@ -20,6 +20,7 @@ from workbench.dicom.headers.tags import BY_KEYWORD, DICOMDIR_CLASS, NOT_IMAGES
 from workbench.dicom.headers.walk import RawHeader, walk
 from workbench.dicom.headers.wanted import KEPT
 from workbench.dicom.pixels.encapsulated import whole_fragments
+from workbench.findings import Finding
 
 #: The most that is read of a file to look for its end.
 LARGEST_READ: Final = 64 * 1024**2
@@ -98,7 +99,7 @@ def judge(file: int, path: str, size: int, raw: RawHeader, *, walked: bool) -> J
         status = "identity-missing"
     elif kind in _REFERRING and walked and _cut_off(file, size, whole := os.pread(file, min(size, LARGEST_READ), 0)):
         status = "truncated"
-    elif kind == "image" and raw.pixel_offset >= 0 and not (rows and columns):
+    elif kind == "image" and raw.pixel_offset >= 0 and not (rows and columns and _count(raw, "BitsAllocated", 16)):
         status = "header-unreadable"
     elif kind == "image" and not _pixels_whole(file, size, raw, rows, columns):
         status = "truncated"
@@ -106,7 +107,8 @@ def judge(file: int, path: str, size: int, raw: RawHeader, *, walked: bool) -> J
     references: tuple[str, ...] = ()
     if kind in _REFERRING and status == "dicom":
         references = tuple(_references(path, whole, size, raw))
-    frames = _frame_facts(path) if kind == "image" and status == "dicom" and _has_frame_facts(raw) else None
+    has_facts = kind == "image" and status == "dicom" and _has_frame_facts(raw)
+    frames = _frame_facts(path, raw.header_length) if has_facts else None
     return Judgement(status, kind, digest, references, frames)
 
 
@@ -119,10 +121,10 @@ def _has_frame_facts(raw: RawHeader) -> bool:
     )
 
 
-def _frame_facts(path: str) -> bytes | None:
+def _frame_facts(path: str, header_length: int) -> bytes | None:
     from workbench.dicom.stacks.functional import frame_facts
 
-    return frame_facts(path)
+    return frame_facts(path, header_length=header_length)
 
 
 def _references(path: str, whole: bytes, size: int, raw: RawHeader) -> list[str]:
@@ -163,7 +165,7 @@ def _pixels_whole(file: int, size: int, raw: RawHeader, rows: int, columns: int)
     if raw.pixel_offset < 0:
         return False
     frames, samples = max(1, _count(raw, "NumberOfFrames", 1)), max(1, _count(raw, "SamplesPerPixel", 1))
-    bits = _count(raw, "BitsAllocated", 16) or 16
+    bits = _count(raw, "BitsAllocated", 16)
     if raw.pixel_offset == 0:
         # Deflated: the length is known only once inflated.
         return frames * rows * columns * samples * bits // 8 <= size * _MOST_INFLATED
@@ -175,6 +177,50 @@ def _pixels_whole(file: int, size: int, raw: RawHeader, rows: int, columns: int)
     if value(raw, "PhotometricInterpretation") == "YBR_FULL_422":
         pixels = pixels // 3 * 2
     return raw.pixel_length >= (pixels * bits + 7) // 8
+
+
+def undeclared_frames(images: pa.Table) -> list[Finding]:
+    """A finding for each image whose uncompressed pixels hold whole frames that NumberOfFrames does not count.
+
+    What is declared is loaded; a frame that nothing counts must not be left out without a word.
+
+    Parameters
+    ----------
+    images : pyarrow.Table
+        Rows of the header table that are images.
+
+    Examples
+    --------
+    >>> facts = {"Rows": 16, "Columns": 16, "SamplesPerPixel": 1, "BitsAllocated": 16, "NumberOfFrames": 1}
+    >>> facts |= {"pixel_offset": 900, "pixel_length": 2560, "PhotometricInterpretation": "MONOCHROME2"}
+    >>> facts |= {"path": "a.dcm", "SeriesInstanceUID": "1.2", "PatientID": None}
+    >>> [finding.message for finding in undeclared_frames(pa.Table.from_pylist([facts]))]
+    ['pixels of 5 frames, NumberOfFrames counts 1']
+    """
+
+    def number(keyword: str, absent: int) -> Any:
+        return pc.fill_null(images[keyword], absent).to_numpy(zero_copy_only=False).astype(np.int64)
+
+    declared = np.maximum(number("NumberOfFrames", 1), 1)
+    bits = number("Rows", 0) * number("Columns", 0) * number("SamplesPerPixel", 1) * number("BitsAllocated", 0)
+    halved = pc.fill_null(pc.equal(images["PhotometricInterpretation"], "YBR_FULL_422"), False)
+    bits = np.where(halved.to_numpy(zero_copy_only=False), bits // 3 * 2, bits)
+    size, length = bits // 8, number("pixel_length", 0)
+    known = (bits > 0) & (bits % 8 == 0) & (number("pixel_offset", -1) > 0)
+    held = np.where(known, length // np.maximum(size, 1), 0)
+    # One byte may make the length even (PS3.5 8.1.1).
+    more = known & (held > declared) & (length - held * size <= (held * size) % 2)
+    findings = []
+    for row in np.flatnonzero(more).tolist():
+        path, uid, patient = (images[name][row].as_py() or "" for name in ("path", "SeriesInstanceUID", "PatientID"))
+        text = f"pixels of {held[row]} frames, NumberOfFrames counts {declared[row]}"
+        findings.append(
+            Finding(
+                "frames-undeclared", text, path=path, series_uid=uid, patient_id=patient,
+                count=int(held[row] - declared[row]),
+            )
+        )  # fmt: skip
+    return findings
 
 
 def plain_images(found: Found, columns: dict[str, pa.Array], sizes: Any) -> Bools:

@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.dicom.judging import undeclared_frames
 from workbench.dicom.pixels.codecs import CODECS, decodable
 from workbench.dicom.scan import file_findings
-from workbench.dicom.stacks.split import drop_duplicates, split
+from workbench.dicom.stacks.frame_table import frame_rows
+from workbench.dicom.stacks.split import MAX_PARTS, drop_duplicates, split
 from workbench.dicom.stacks.stack import Plan, make_plan
 from workbench.dicom.values.value_map import value_map
 from workbench.errors import AmbiguousSeries, SeriesNotFound, UsageError
@@ -115,14 +117,18 @@ def _series(uid: str, rows: pa.Table, root: Path) -> Series:
     if kind != "image":
         return Series(uid, kind, rows, (), tuple(findings), True, frozenset(conflicting))
     images = _only(rows, "kind", "image")
-    plans = tuple(plan for part in split(images) for plan in _plans(part))
+    parts = split(images)
+    plans = tuple(plan for part in parts for plan in _plans(part))
     unnamed = sum(str(one).startswith(_NAMELESS) for one in images["SOPInstanceUID"].to_pylist())
     if unnamed or uid == _NAMELESS:
         findings.append(Finding("identity-missing", f"{images.num_rows} files", count=images.num_rows))
     plans = tuple(sorted(plans, key=lambda plan: -plan.n_frames))
     if len(plans) > 1:
-        sizes = ", ".join(str(plan.n_frames) for plan in plans)
+        sizes = ", ".join(str(plan.n_frames) for plan in plans[:10]) + (", ..." if len(plans) > 10 else "")
         findings.append(Finding("several-parts", f"{len(plans)} parts of {sizes} images"))
+    if len(parts) == MAX_PARTS and (left := frame_rows(images).num_rows - sum(part.num_rows for part in parts)):
+        message = f"{left} images are in none of the {MAX_PARTS} largest parts"
+        findings.append(Finding("parts-too-many", message, count=left))
     for plan in plans:
         findings.extend(_worth_telling(plan, plans[0]))
         findings.extend(value_map(plan.rows, root=root).findings)
@@ -132,6 +138,7 @@ def _series(uid: str, rows: pa.Table, root: Path) -> Series:
     unknown = sorted({syntax for syntax, colour in kinds_of_pixels if not decodable(syntax, colour=colour)})
     if unknown:
         findings.append(Finding("syntax-not-decodable", f"{', '.join(unknown)}, {images.num_rows} files"))
+    findings.extend(undeclared_frames(images))
     lossy = "01" in images["LossyImageCompression"].to_pylist() or any(
         syntax in CODECS and CODECS[syntax].lossy for syntax in syntaxes
     )

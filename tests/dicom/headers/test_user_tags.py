@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from tests import factories
 from workbench.dicom.headers.tags import Tag
-from workbench.dicom.headers.user_tags import wanted_with
+from workbench.dicom.headers.user_tags import column_names, wanted_with
 from workbench.dicom.headers.wanted import KEPT
 from workbench.dicom.scan import scan
 from workbench.errors import UsageError
@@ -53,6 +53,29 @@ def test_an_unknown_keyword_is_refused_and_the_nearest_named() -> None:
 def test_what_is_no_tag_of_a_header_is_refused(name: Any) -> None:
     with pytest.raises(UsageError):
         wanted_with([name])
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"), [("kvp", "KVP"), ("patient name", "PatientName"), ("Pixel Spacing", "PixelSpacing")]
+)
+def test_another_spelling_of_a_keyword_is_found(asked: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=rf"did you mean {meant}\?"):
+        wanted_with([asked])
+
+
+@pytest.mark.parametrize("keyword", ["Nope", "TE", "", "Tumour"])
+def test_nothing_is_suggested_that_is_not_alike(keyword: str) -> None:
+    with pytest.raises(UsageError, match="give its group and element"):
+        wanted_with([keyword])
+
+
+def test_tags_are_a_list_or_a_set_or_nothing() -> None:
+    assert wanted_with(None) is KEPT
+    assert column_names({"PatientWeight", "PatientName"}) == ("PatientName", "PatientWeight")
+    with pytest.raises(UsageError, match="tags cannot be int"):
+        wanted_with(5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="names no DICOM tag"):
+        wanted_with([True])
 
 
 def test_a_single_name_instead_of_a_list_is_refused() -> None:

@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 from pydicom.dataset import Dataset
 
 from tests import multiframe
+from tests.conftest import absent
 from tests.factories import positions
+from tests.real_table import collections, files
+from tests.strategies import functional_groups
+from workbench.dicom.headers.elements import Declined
+from workbench.dicom.stacks import functional
 from workbench.dicom.stacks.functional import frame_facts, unpack
+
+
+@contextmanager
+def by_pydicom() -> Iterator[None]:
+    """Headers are read by pydicom alone."""
+    with mock.patch.object(functional, "grouped_header", side_effect=Declined("asked to")):
+        yield
+
+
+@contextmanager
+def by_our_walk() -> Iterator[None]:
+    """Functional groups are never turned into objects."""
+    with mock.patch.object(functional, "_functional_groups", side_effect=AssertionError("pydicom was asked")):
+        yield
+
+
+def columns(data: bytes | None) -> str | None:
+    """What a frame table says, NaN written out so that it equals itself."""
+    return None if data is None else repr(unpack(data).to_pydict())
 
 
 def facts(path: Path) -> dict[str, list[Any]]:
@@ -130,3 +158,80 @@ def test_real_world_values_are_kept_as_they_stand(tmp_path: Path) -> None:
 def test_legacy_converted_frames_of_a_real_object_are_placed(data_dir: Path) -> None:
     found = facts(data_dir / "dcmqi" / "segmentations" / "24x38x3" / "multiframe" / "mf.dcm")
     assert np.allclose(np.diff([place[2] for place in found["ImagePositionPatient"]]), 2.5)
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(functional_groups())
+def test_our_walk_and_pydicom_say_the_same_of_any_functional_groups(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(header)
+    ours = columns(frame_facts(path))
+    with by_pydicom():
+        assert ours == columns(frame_facts(path))
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("collection", ["dcmqi", "highdicom", "nibabel", "pydicom", "rt-utils"])
+def test_our_walk_and_pydicom_say_the_same_of_real_multi_frame_objects(collection: str) -> None:
+    if collection not in collections():
+        absent(f"collection {collection}", "data")
+    for known in files(collection):
+        path = collections()[collection] / known[0]
+        ours = columns(frame_facts(path))
+        with by_pydicom():
+            assert ours == columns(frame_facts(path)), known[0]
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("implicit", [False, True])
+def test_ordinary_functional_groups_never_become_objects(undefined: bool, implicit: bool, tmp_path: Path) -> None:
+    import pydicom
+
+    path = multiframe.enhanced(tmp_path / "a", PLACES, rescale=[(1, -1000), (2, 0), (0.5, 3)])
+    dataset = pydicom.dcmread(path)
+    for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        dataset[keyword].is_undefined_length = undefined
+        for group in dataset[keyword].value:
+            group.is_undefined_length_sequence_item = undefined
+    if implicit:
+        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+    dataset.save_as(path, implicit_vr=implicit, little_endian=True)
+    with by_our_walk():
+        assert facts(path)["ImagePositionPatient"] == PLACES
+        assert facts(path)["RescaleIntercept"] == [-1000, 0, 3]
+
+
+def test_a_header_larger_than_the_first_read_is_read_on(tmp_path: Path) -> None:
+    places = positions(range(6000)).tolist()
+    path = multiframe.enhanced(tmp_path / "a", places, frames=np.zeros((6000, 1, 1), np.int16))
+    assert path.stat().st_size > functional.FIRST_READ
+    with by_our_walk():
+        assert facts(path)["ImagePositionPatient"] == places
+
+
+def test_what_takes_pydicom_too_long_says_nothing(tmp_path: Path) -> None:
+    places = positions(range(20)).tolist()
+    path = multiframe.enhanced(tmp_path / "a", places)
+    with by_pydicom():
+        assert frame_facts(path) is not None
+        with mock.patch.object(functional, "MOST_ITEMS", 40):
+            assert frame_facts(path) is None
+        with mock.patch.object(functional, "MOST_BYTES", 1000):
+            assert frame_facts(path) is None
+
+
+def test_limits_of_implicit_maps_take_the_sign_of_the_pixels(tmp_path: Path) -> None:
+    import json
+    from struct import pack
+
+    from tests.strategies import Element, part10
+
+    entry = (Element(0x00409211, "US", pack("<h", -1)), Element(0x00409216, "US", pack("<h", -5)))
+    for undefined in (False, True):
+        item = (Element(0x00409096, "SQ", items=(entry,), undefined=undefined),)
+        header = [Element(0x00280008, "IS", b"2"), Element(0x00280103, "US", b"\1\0"),
+                  Element(0x52009230, "SQ", items=(item, item))]  # fmt: skip
+        (tmp_path / "a").write_bytes(part10(header, "1.2.840.10008.1.2"))
+        assert [one["first"] for one in json.loads(facts(tmp_path / "a")["real_world_values"][1])] == [-5]
+        with by_pydicom():
+            assert [one["first"] for one in json.loads(facts(tmp_path / "a")["real_world_values"][1])] == [-5]

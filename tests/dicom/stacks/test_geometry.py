@@ -17,9 +17,18 @@ from workbench.dicom.stacks.geometry import Grid, grid_from, orientation_ok
 QUICK = settings(derandomize=True, deadline=None, max_examples=150)
 
 
-def grid(depths: Any, *, orientation: Any = AXIAL, spacing: tuple[float, float] = (0.5, 0.8), **options: Any) -> Grid:
+def grid(
+    depths: Any,
+    *,
+    orientation: Any = AXIAL,
+    spacing: tuple[float, float] = (0.5, 0.8),
+    thickness: Any = None,
+    **options: Any,
+) -> Grid:
+    """Grid of slices at *depths*; one thickness for all, or one for each."""
     places = positions(depths, orientation=orientation, **options)
-    return grid_from(places, np.array(orientation), spacing, (6, 8))
+    stated = None if thickness is None else np.broadcast_to(np.asarray(thickness, float), len(places))
+    return grid_from(places, np.array(orientation), spacing, (6, 8), slice_thickness=stated)
 
 
 def codes(found: Grid) -> list[str]:
@@ -43,7 +52,7 @@ def test_even_slices_are_regular() -> None:
         ([0, 2.01, 4, 6.01, 8], "regular", 0),
         ([0, 2.1, 4, 6.1, 8], "variable", 0),
         ([0, 2, 5, 7], "variable", 0),
-        ([0, 1, 3, 7, 15], "gaps", 11),
+        ([0, 1, 3, 7, 15], "variable", 0),
         ([0], "single", 0),
         ([0, 3], "regular", 0),
     ],
@@ -65,9 +74,127 @@ def test_gap_keeps_true_positions_and_names_where() -> None:
 def test_long_gap_between_jittered_slices_is_counted_exactly() -> None:
     depths = np.concatenate([np.arange(30), np.arange(30) + 100.0])
     depths[5] += 0.008
-    found = grid(depths)
+    found = grid(depths, thickness=1)
     assert (found.kind, found.n_gaps) == ("gaps", 70)
     assert found.slice_spacing == pytest.approx(1, abs=1e-3)
+
+
+#: Thin slices in the middle, thick ones around: positions that are all multiples of the thinnest.
+PLANNING = [0, 5, 10, 15, 17.5, 20, 22.5, 27.5, 32.5]
+
+
+@pytest.mark.parametrize(
+    ("thickness", "kind", "gaps"),
+    [
+        # Constant: thinner slices of the same series are missing, however many.
+        (2.5, "gaps", 5),
+        (5, "gaps", 5),
+        # Following the steps: whichever of two neighbours the step between them belongs to, and half-way between.
+        ([5, 5, 5, 5, 2.5, 2.5, 2.5, 5, 5], "variable", 0),
+        ([5, 5, 5, 2.5, 2.5, 2.5, 2.5, 5, 5], "variable", 0),
+        # The same with a tenth of the thickness between slices, and overlapping by half.
+        ([4.5, 4.5, 4.5, 4.5, 2.25, 2.25, 2.25, 4.5, 4.5], "variable", 0),
+        ([10, 10, 10, 10, 5, 5, 5, 10, 10], "variable", 0),
+        # Not said, not a thickness, not of these steps: five are missing and nine are there.
+        (None, "gaps", 5),
+        (np.nan, "gaps", 5),
+        (0, "gaps", 5),
+        ([5, 5, 5, 5, 2.5, np.nan, 2.5, 5, 5], "gaps", 5),
+        ([2.5, 2.5, 2.5, 2.5, 5, 5, 5, 2.5, 2.5], "gaps", 5),
+    ],
+)
+def test_thickness_tells_variable_series_from_missing_slices(thickness: Any, kind: str, gaps: int) -> None:
+    found = grid(PLANNING, thickness=thickness)
+    assert (found.kind, found.n_gaps, found.affine is None) == (kind, gaps, True)
+    assert codes(found) == ["slices-missing" if gaps else "spacing-uneven"]
+
+
+def test_missing_slices_among_slices_of_one_thickness_of_two_are_still_uneven() -> None:
+    # Twenty millimetres between slices of five: no thickness explains it, and no single spacing either.
+    found = grid([0, 2.5, 5, 10, 15, 35, 40], thickness=[2.5, 2.5, 5, 5, 5, 5, 5])
+    assert found.kind == "variable"
+
+
+def test_without_thickness_slices_are_missing_only_while_fewer_than_are_there() -> None:
+    assert grid([0, 2, 8]).kind == "gaps"
+    assert grid([0, 2, 10]).kind == "variable"
+    assert grid([0, 2, 10], thickness=2).kind == "gaps"
+
+
+@given(stacks(), st.lists(st.integers(1, 4), min_size=2, max_size=12), st.sampled_from(["first", "second", "mean"]))
+@QUICK
+def test_any_series_whose_thickness_follows_its_steps_is_variable(
+    case: dict[str, Any], multiples: list[int], owner: str
+) -> None:
+    multiples = [1, *multiples]
+    steps = np.array(multiples, float)
+    # Of each pair of neighbours: the step is the thickness of the first, of the second, or the mean of both.
+    thickness = {
+        "first": np.append(steps, steps[-1]),
+        "second": np.insert(steps, 0, steps[0]),
+        "mean": np.repeat(steps, 2)[: len(steps) + 1],
+    }[owner]
+    depths = np.insert(np.cumsum(steps if owner != "mean" else (thickness[1:] + thickness[:-1]) / 2), 0, 0)
+    found = grid(
+        depths * case["step"],
+        orientation=case["orientation"],
+        origin=case["origin"],
+        thickness=thickness * case["step"],
+    )
+    even = len(set(np.diff(depths).round(9))) == 1
+    assert found.kind == ("regular" if even else "variable")
+
+
+@given(stacks(), st.lists(st.integers(1, 4), min_size=2, max_size=12))
+@QUICK
+def test_any_series_of_one_thickness_has_gaps(case: dict[str, Any], multiples: list[int]) -> None:
+    multiples = [1, 1, *multiples, 2]
+    depths = np.insert(np.cumsum(multiples), 0, 0) * case["step"]
+    found = grid(depths, orientation=case["orientation"], origin=case["origin"], thickness=case["step"])
+    assert (found.kind, found.n_gaps) == ("gaps", sum(multiples) - len(multiples))
+
+
+def moved(depths: Any, shifts: dict[int, tuple[float, float]]) -> Grid:
+    """Grid of axial slices, some of them *shifts* mm along x and y from their place."""
+    places = positions(depths)
+    for k, shift in shifts.items():
+        places[k, :2] += shift
+    return grid_from(places, np.array(AXIAL), (0.5, 0.8), (6, 8))
+
+
+@pytest.mark.parametrize(
+    ("shifts", "told"),
+    [
+        ({2: (3.0, 4.0)}, "1 of 6 slices displaced within their planes by up to 5.00 mm, at 34.0 mm"),
+        ({4: (0.0, -1.0), 5: (0.0, -2.0)}, "2 of 6 slices displaced within their planes by up to 2.00 mm, at 38.0, 40"),
+        ({0: (0.5, 0.0)}, "1 of 6 slices displaced within their planes by up to 0.50 mm, at 30.0 mm"),
+        # A patient who moved half-way: the upper half is away from the lower.
+        (
+            {3: (7.0, 0), 4: (7.0, 0), 5: (7.0, 0)},
+            "3 of 6 slices displaced within their planes by up to 7.00 mm, at 36",
+        ),
+    ],
+)
+def test_slices_displaced_in_their_planes_are_named_with_the_distance(
+    shifts: dict[int, tuple[float, float]], told: str
+) -> None:
+    found = moved([0, 2, 4, 6, 8, 10], shifts)
+    assert (found.kind, found.affine, codes(found)) == ("variable", None, ["slices-displaced"])
+    assert told in found.findings[0].message
+    assert found.findings[0].count == len(shifts)
+
+
+def test_displaced_slices_at_uneven_steps_are_told_of_both() -> None:
+    found = moved([0, 2, 4, 7, 9], {1: (1.0, 0.0)})
+    assert codes(found) == ["slices-displaced", "spacing-uneven"]
+    assert "steps from 2.000 to 3.000 mm" in found.findings[1].message
+
+
+def test_displaced_slices_of_a_tilted_series_are_measured_from_the_tilt() -> None:
+    places = positions([0, 2, 4, 6, 8], lean=(0.0, 0.3, 0.0))
+    places[1, 0] += 2
+    found = grid_from(places, np.array(AXIAL), (1, 1), (6, 8))
+    assert "1 of 5 slices displaced within their planes by up to 2.00 mm, at 32.0 mm" in found.findings[0].message
 
 
 def test_tolerance_is_one_per_cent_of_the_step() -> None:
@@ -183,7 +310,9 @@ def test_any_even_stack_gives_its_affine_back(case: dict[str, Any]) -> None:
 @QUICK
 def test_missing_slices_of_any_stack_are_counted(case: dict[str, Any], kept: list[bool]) -> None:
     numbers = [0, 1, *[i + 2 for i, keep in enumerate(kept) if keep], 20]
-    found = grid(np.array(numbers) * case["step"], orientation=case["orientation"], origin=case["origin"])
+    found = grid(
+        np.array(numbers) * case["step"], orientation=case["orientation"], origin=case["origin"], thickness=case["step"]
+    )
     assert found.kind == "gaps"
     assert found.n_gaps == 21 - len(numbers)
     assert found.slice_spacing == pytest.approx(case["step"], abs=1e-4)

@@ -184,3 +184,25 @@ def test_order_of_files_never_matters(tmp_path_factory: Any, order: list[int], s
     if one.grid.affine is not None:
         assert other.grid.affine is not None
         assert (one.grid.affine == other.grid.affine).all()
+
+
+def test_thickness_in_the_headers_tells_variable_series_from_missing_slices(tmp_path: Path) -> None:
+    depths, following = (0, 2.5, 5, 10, 15, 20, 25), [2.5, 2.5, 5, 5, 5, 5, 5]
+    for name, thickness in (("variable", following), ("constant", [2.5] * 7)):
+        factories.stack(tmp_path / name, depths, per_slice={"SliceThickness": thickness})
+    kinds = {
+        name: make_plan(scan(tmp_path / name).instances).grid.kind for name in ("variable", "constant")
+    }  # fmt: skip
+    assert kinds == {"variable": "variable", "constant": "gaps"}
+
+
+def test_thickness_that_images_at_one_place_do_not_share_tells_nothing(tmp_path: Path) -> None:
+    depths = (0, 2.5, 5, 10, 15, 20, 25)
+    for b, thickness in ((0, [2.5, 2.5, 5, 5, 5, 5, 5]), (800, [2.5] * 7)):
+        factories.stack(
+            tmp_path, depths, first=1 + b, order=range(b, b + 7), Modality="MR", DiffusionBValue=float(b),
+            per_slice={"SliceThickness": thickness},
+        )  # fmt: skip
+    plan = make_plan(scan(tmp_path).instances)
+    # Four slices of eleven would be missing, fewer than are there.
+    assert (plan.grid.kind, plan.grid.n_gaps, plan.cells.shape) == ("gaps", 4, (2, 7))

@@ -10,11 +10,12 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from tests import factories
+from tests import factories, multiframe
 from workbench.dicom.pixels.frames import frame_refs, read_frames
 from workbench.dicom.scan import scan
+from workbench.dicom.stacks.frame_table import frame_rows
 from workbench.dicom.values.luts import modality_luts, table_entries
 from workbench.dicom.values.value_map import ValueMap, value_map
 
@@ -49,7 +50,9 @@ def opened(folder: Path, **options: Any) -> tuple[ValueMap, np.ndarray]:
     return quantity, out
 
 
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, "1.2.840.10008.1.2.1", ExplicitVRBigEndian])
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, "1.2.840.10008.1.2.1", ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
+)
 def test_values_are_the_tables_entries_in_every_encoding(syntax: str, tmp_path: Path) -> None:
     image(tmp_path / "a", lut(1, [100, 200, 300]), syntax=syntax)
     quantity, values = opened(tmp_path)
@@ -146,3 +149,79 @@ def test_narrow_entries_lie_two_in_a_word(n: int) -> None:
     found = table_entries(data, [n, 0, 8])
     assert found is not None
     assert found.tolist() == entries.tolist()
+
+
+def grouped(
+    path: Path,
+    own: list[Dataset | None] | None = None,
+    shared: Dataset | None = None,
+    *,
+    holder: str | None = "PixelValueTransformationSequence",
+    syntax: str = "1.2.840.10008.1.2.1",
+    **tags: Any,
+) -> Path:
+    """Enhanced object of two frames of the numbers 0 to 5 with tables in its functional groups."""
+    frames = np.stack([np.arange(6).reshape(2, 3)] * 2).astype("<u2")
+    multiframe.enhanced(path, [(0, 0, 0), (0, 0, 2)], frames=frames, rescale=None, **({"Modality": "DX"} | tags))
+    dataset = pydicom.dcmread(path)
+
+    def put(group: Dataset, item: Dataset | None) -> None:
+        if item is None:
+            return
+        table = Dataset()
+        table.ModalityLUTSequence = Sequence([item])
+        if holder is None:
+            group.ModalityLUTSequence = table.ModalityLUTSequence
+        else:
+            setattr(group, holder, Sequence([table]))
+
+    put(dataset.SharedFunctionalGroupsSequence[0], shared)
+    for group, item in zip(dataset.PerFrameFunctionalGroupsSequence, own or (), strict=False):
+        put(group, item)
+    frames = dataset.pixel_array
+    del dataset.PixelData
+    return factories.write(path, dataset, frames, syntax=syntax)
+
+
+def frame_values(folder: Path) -> tuple[ValueMap, np.ndarray]:
+    rows = frame_rows(scan(folder).instances)
+    quantity = value_map(rows, root=folder)
+    out = np.empty((2, 2, 3), quantity.dtype)
+    read_frames(frame_refs(rows, folder, quantity), out, checked=quantity.checked)
+    return quantity, out.reshape(2, 6)
+
+
+@pytest.mark.parametrize("holder", [None, "PixelValueTransformationSequence"])
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, "1.2.840.10008.1.2.1", DeflatedExplicitVRLittleEndian])
+def test_tables_in_functional_groups_hold_for_their_frames(syntax: str, holder: str | None, tmp_path: Path) -> None:
+    grouped(tmp_path / "a", [lut(0, [10, 20, 30]), lut(0, [7, 8, 9])], holder=holder, syntax=syntax)
+    quantity, values = frame_values(tmp_path)
+    assert values.tolist() == [[10, 20, 30, 30, 30, 30], [7, 8, 9, 9, 9, 9]]
+    assert (quantity.units, quantity.findings) == ("10*-3.{OD}", ())
+
+
+def test_shared_table_holds_for_all_frames_but_those_with_their_own(tmp_path: Path) -> None:
+    grouped(tmp_path / "a", [None, lut(0, [7, 8])], shared=lut(0, [1, 2]))
+    assert frame_values(tmp_path)[1][:, 0].tolist() == [1, 7]
+    grouped(tmp_path / "a", shared=lut(0, [1, 2]))
+    assert frame_values(tmp_path)[1][:, 0].tolist() == [1, 1]
+
+
+def test_table_in_a_group_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    grouped(tmp_path / "a", [lut(0, [1, 2]), lut(0, [1, 2], n=9)])
+    quantity, values = frame_values(tmp_path)
+    assert [(f.code, f.message) for f in quantity.findings] == [("modality-lut-unread", "1 of 2 images")]
+    assert values.tolist() == [[0, 1, 2, 3, 4, 5]] * 2
+
+
+def test_groups_without_a_table_are_left_as_they_are(tmp_path: Path) -> None:
+    grouped(tmp_path / "a")
+    quantity, values = frame_values(tmp_path)
+    assert (quantity.luts, quantity.value_kind, values[0].tolist()) == (None, "signal", [0, 1, 2, 3, 4, 5])
+
+
+def test_groups_that_give_a_rescale_are_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    multiframe.enhanced(tmp_path / "a", [(0, 0, 0), (0, 0, 2)])
+    rows = frame_rows(scan(tmp_path).instances)
+    monkeypatch.setattr("workbench.dicom.values.luts._in_groups", None)
+    assert value_map(rows, root=tmp_path).value_kind == "hounsfield"

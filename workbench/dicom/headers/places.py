@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from workbench.dicom.headers.ahead import ITEM, ITEM_END, SEQUENCE_END
 from workbench.dicom.headers.elements import UNDEFINED
-from workbench.dicom.headers.steps import ITEM, ITEM_END, SEQUENCE_END, VR_CODE, Bools, Ints, Octets, Steps, Stream
+from workbench.dicom.headers.steps import VR_CODE, Bools, Ints, Octets, Steps, Stream
 from workbench.dicom.headers.wanted import Wanted
 
 _SQ: Final = VR_CODE[b"SQ"]

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
+from workbench.dicom.headers.ahead import DEEPEST, ITEM, ITEM_END, MARKS_GROUP, SEQUENCE_END, layout_at
 from workbench.dicom.headers.elements import LONG_VRS, SHORT_VRS, UNDEFINED
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -26,16 +27,15 @@ _CODES: Final = np.zeros(65536, np.uint8)
 for _vr, _code in VR_CODE.items():
     _CODES[int.from_bytes(_vr, "little")] = _code
 
-#: Group and element of the marks, as a little-endian file holds them.
-ITEM: Final = 0xE000FFFE
-ITEM_END: Final = 0xE00DFFFE
-SEQUENCE_END: Final = 0xE0DDFFFE
-_MARKS_GROUP: Final = 0xFFFE
 _FORTY_EIGHT: Final = np.uint64(48)
 _ODD: Final = -1
 _GOES_ON: Final = -2
-#: Half of it is the depth of sequences, which ``nested.skip_sequence`` refuses beyond 32.
-_DEEPEST: Final = 60
+#: Fewest and most elements that one file is walked ahead of the others.
+_AHEAD: Final = (8, 64)
+#: Elements in the mean from which on looking ahead is faster than going step by step.
+_WORTH: Final = 3
+#: Most steps between two looks ahead where looking ahead does not help.
+_PATIENCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ class Steps:
     def __init__(self, flat: Octets, files: int, fewest: int = 1) -> None:
         count = len(flat) - 8
         self.files: Final = files
+        self.memory: Final = memoryview(cast(Any, flat))
         self.fewest: Final = max(fewest, 1)
         #: Rows whose bytes at hand ended before their walk.
         self.ran_out: Final = np.zeros(files, np.bool_)
@@ -110,9 +111,10 @@ class Steps:
         Stream
             Rows with an unknown VR, elements out of order, or without an end are not among its ``rows``.
         """
-        end = np.full(self.files, -1, np.int64)
+        end, pos = np.full(self.files, -1, np.int64), pos.copy()
         parts: list[tuple[Ints, Ints, Ints, Ints]] = []
         count_nonzero = np.count_nonzero
+        count, wait, patience = _AHEAD[0], 0, 1
         # The last position of an element that may be taken: room for its first eight bytes, and before the limit.
         last = np.where(limit >= 0, np.minimum(stop - 8, limit - 1), stop - 8)
         while len(rows) >= self.fewest:
@@ -131,6 +133,18 @@ class Steps:
                 rows, pos, stop, limit, last, word = _of(~out, rows, pos, stop, limit, last, word)
                 if not len(rows):
                     break
+            if wait:
+                wait -= 1
+            else:
+                taken, gain = self._ahead(rows, pos, last, word, is_end, count, parts, explicit=explicit)
+                count = min(2 * count, _AHEAD[1]) if taken == count else max(min(count, 2 * taken), _AHEAD[0])
+                if gain == taken >= _WORTH:
+                    # Nobody was left behind.
+                    continue
+                patience = 1 if gain >= _WORTH else min(2 * patience, _PATIENCE)
+                wait = patience
+                if taken:
+                    continue
             data = pos + 8
             if explicit:
                 code = vr_codes(word)
@@ -144,7 +158,7 @@ class Steps:
                 known = code
             else:
                 length = word >> 32 & 0xFFFFFFFF
-                known, may_be_undefined = word & 0xFFFF != _MARKS_GROUP, True
+                known, may_be_undefined = word & 0xFFFF != MARKS_GROUP, True
             if count_nonzero(known) < len(rows):
                 rows, pos, stop, limit, last = _of(known != 0, rows, pos, stop, limit, last)
                 word, data, length = _of(known != 0, word, data, length)
@@ -155,6 +169,52 @@ class Steps:
                 self.ran_out[rows[pos == _GOES_ON]] = True
                 rows, pos, stop, limit, last = _of(pos >= 0, rows, pos, stop, limit, last)
         return self._stream(parts, end, explicit)
+
+    def _ahead(
+        self, rows: Ints, pos: Ints, last: Ints, word: Ints, is_end: Callable[[Ints], Bools], count: int,
+        parts: list[tuple[Ints, Ints, Ints, Ints]], *, explicit: bool,
+    ) -> tuple[int, float]:  # fmt: skip
+        """Take up to *count* elements of the rows that go on like the first one, and move *pos* on.
+
+        Gives how many elements of the first row were taken, and of all rows in the mean.
+        """
+        layout = layout_at(self.memory, int(pos[0]), int(last[0]), count, explicit=explicit)
+        if layout is None:
+            return 0, 0.0
+        alike: Any = (word ^ word[0]) & layout.structure[0] == 0
+        alike = slice(None) if np.count_nonzero(alike) == len(rows) else np.flatnonzero(alike)
+        here, mine = pos[alike], rows[alike]
+        taken, differing = layout.followed(self.u64, here, last[alike])
+        ends = is_end(layout.words)
+        if np.count_nonzero(ends):
+            end = int(ends.argmax())
+            if isinstance(taken, int):
+                taken, differing = min(taken, end), differing if taken < end else None
+            else:
+                taken = np.minimum(taken, end)
+        if isinstance(taken, int):
+            most, first, gain, some = taken, taken, float(taken), None
+        else:
+            most, first, gain = int(taken.max()), int(taken[0]), float(taken.mean())
+            some = (np.arange(most)[:, None] < taken).ravel()
+        if most:
+            row, words, data, lengths = (
+                np.tile(mine, most), layout.words[:most].repeat(len(mine)), (layout.data[:most, None] + here).ravel(),
+                layout.lengths[:most].repeat(len(mine)),
+            )  # fmt: skip
+            parts.append(
+                (row, words, data, lengths) if some is None else (row[some], words[some], data[some], lengths[some])
+            )
+            here = here + layout.distances[taken]
+        if differing is not None:
+            length = differing >> 48 & 0xFFFF if explicit else differing >> 32 & 0xFFFFFFFF
+            if explicit or not np.count_nonzero(length == UNDEFINED):
+                data = here + 8
+                parts.append((mine, differing, data, length))
+                here, first, gain = data + length, first + 1, gain + 1
+        if first:
+            pos[alike] = here
+        return first, gain * len(mine) / len(rows)
 
     def _stream(self, parts: list[tuple[Ints, Ints, Ints, Ints]], end: Ints, explicit: bool) -> Stream:
         empty = np.zeros(0, np.int64)
@@ -181,7 +241,7 @@ class Steps:
         # Odd: items are expected; even: elements of an item of undefined length.
         depth = np.ones(len(pos), np.int64)
         while len(pos) >= self.fewest:
-            if (out := (pos + 8 > stop) | (depth > _DEEPEST)).any():
+            if (out := (pos + 8 > stop) | (depth > DEEPEST)).any():
                 result[where[pos + 8 > stop]] = _GOES_ON
                 where, pos, stop, depth = _of(~out, where, pos, stop, depth)
             word = self.u64[pos]
@@ -199,7 +259,7 @@ class Steps:
                 data = data + 4 * (is_long & element)
                 odd |= element & ((code == 0) | ((length == UNDEFINED) & (code == _UN)))
             elif not explicit:
-                odd |= element & (word & 0xFFFF == _MARKS_GROUP)
+                odd |= element & (word & 0xFFFF == MARKS_GROUP)
             goes_in = (length == UNDEFINED) & ~is_end
             pos = np.where(is_end, pos + 8, np.where(goes_in, data, data + length))
             depth = depth + goes_in - is_end

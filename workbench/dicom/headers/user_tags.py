@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from difflib import get_close_matches
 from typing import Final
 
@@ -43,6 +43,7 @@ def wanted_with(tags: Sequence[TagName] = ()) -> Wanted:
     """
     if isinstance(tags, str):
         raise UsageError("tags must be a list", remedy=f"write tags=[{tags!r}]")
+    tags = _listed(tags)
     kept = {tag.number for tag in TAGS if not tag.sequence and not tag.creator}
     extra: dict[int, Tag] = {}
     for name in tags:
@@ -60,9 +61,21 @@ def column_names(tags: Sequence[TagName]) -> tuple[str, ...]:
     >>> column_names(["PatientWeight", "00189073"])
     ('PatientWeight', 'AcquisitionDuration')
     """
+    tags = _listed(tags)
     wanted = wanted_with(tags)
     columns = {tag.number: tag.keyword for tag in wanted.tags if not tag.sequence and not tag.creator}
     return tuple(columns[_number(name)] for name in tags)
+
+
+def _listed(tags: object) -> Sequence[TagName]:
+    """The tags in an order that stays: a set has another one at each turn."""
+    if tags is None:
+        return ()
+    if isinstance(tags, Set):
+        return sorted(tags, key=str)
+    if not isinstance(tags, Sequence):
+        raise UsageError(f"tags cannot be {type(tags).__name__}", remedy="give a list of keywords, as in ['KVP']")
+    return tags
 
 
 def _number(name: TagName) -> int:
@@ -72,7 +85,7 @@ def _number(name: TagName) -> int:
         and all(isinstance(part, int) and 0 <= part <= 0xFFFF for part in name)
     ):
         number = name[0] << 16 | name[1]
-    elif isinstance(name, int):
+    elif isinstance(name, int) and not isinstance(name, bool):
         number = int(name)
     elif isinstance(name, str):
         number = _digits(name)
@@ -96,12 +109,23 @@ def _digits(name: str) -> int:
 def _of_keyword(keyword: str) -> int:
     from pydicom.datadict import keyword_dict, tag_for_keyword
 
-    number = tag_for_keyword(keyword)
+    number = tag_for_keyword(keyword) if keyword else None
     if number is None:
-        near = get_close_matches(keyword, keyword_dict, n=1)
-        remedy = f"did you mean {near[0]}?" if near else "give its group and element, as in (0x0018, 0x9073)"
+        near = _near(keyword, keyword_dict)
+        other = "give its group and element, as in (0x0018, 0x9073)"
+        remedy = f"did you mean {' or '.join(near)}?" if near else other
         raise UsageError(f"{keyword!r} is no DICOM keyword", tag=keyword, remedy=remedy)
     return int(number)
+
+
+def _near(keyword: str, known: Iterable[str]) -> list[str]:
+    """Keywords that may have been meant: the same but for case and spaces, else at most three that look alike."""
+    plain = {word.lower(): word for word in known if word}
+    asked = "".join(letter for letter in keyword.lower() if letter.isalnum())
+    if asked in plain:
+        return [plain[asked]]
+    # Of few letters a share of common ones says little: Nope is no Copies.
+    return [plain[word] for word in get_close_matches(asked, plain, n=3, cutoff=0.85)]
 
 
 def _tag(number: int) -> Tag:

@@ -43,6 +43,7 @@ def read_compressed(file: OpenFile, ref: FrameRef, out: NDArray[Any], *, checked
     DicomError
         Frames that cannot be told apart; a code stream that is not the picture of the header, or is damaged.
     """
+    ref = ref.uncoloured
     if not decodable(ref.syntax, colour=ref.colour):
         raise UnsupportedSyntax(
             "pixels are in a transfer syntax that cannot be decoded here",
@@ -52,7 +53,8 @@ def read_compressed(file: OpenFile, ref: FrameRef, out: NDArray[Any], *, checked
     if ref.crop is not None:
         top, left = ref.crop[:2]
         stored = stored[top : top + ref.rows, left : left + ref.columns]
-    if stored.shape != out.shape:
+    palette = ref.lut is not None and ref.lut.coloured
+    if stored.shape != (out.shape[:-1] if palette else out.shape):
         raise DicomError("decoder returned another shape than the header declares", remedy=_ASK)
     apply_map(stored, ref.slope, ref.intercept, out, checked=checked, lut=ref.lut, limits=ref.limits)
 

@@ -35,7 +35,7 @@ class FrameRef(NamedTuple):
     #: Rows and columns of the picture, or of the crop.
     rows: int
     columns: int
-    #: Samples per pixel.
+    #: Samples per pixel of what is read: three where a palette makes colours of one.
     samples: int
     bits_allocated: int
     bits_stored: int
@@ -61,6 +61,11 @@ class FrameRef(NamedTuple):
     def colour(self) -> bool:
         """More than one sample per pixel."""
         return self.samples > 1
+
+    @property
+    def uncoloured(self) -> FrameRef:
+        """The frame as it is stored: one sample where a palette makes three."""
+        return self._replace(samples=1) if self.lut is not None and self.lut.coloured else self
 
     @property
     def stored_shape(self) -> tuple[int, int]:
@@ -114,7 +119,10 @@ def frame_refs(rows: pa.Table, root: str | os.PathLike[str], values: ValueMap) -
                 [number or 1 for number in column("NumberOfFrames")],
                 [number or 0 for number in column("Rows")],
                 [number or 0 for number in column("Columns")],
-                [number or 1 for number in column("SamplesPerPixel")],
+                [
+                    3 if lut is not None and lut.coloured else number or 1
+                    for number, lut in zip(column("SamplesPerPixel"), luts, strict=True)
+                ],
                 allocated,
                 stored,
                 high,

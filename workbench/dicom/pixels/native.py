@@ -33,6 +33,7 @@ def read_native(file: OpenFile, ref: FrameRef, out: NDArray[Any], *, checked: bo
     DicomError
         Pixels in fragments; a value that does not fit the dtype.
     """
+    ref = ref.uncoloured
     offset, length = file.pixels(ref)
     rows, columns = ref.stored_shape
     halved = ref.photometric == "YBR_FULL_422"

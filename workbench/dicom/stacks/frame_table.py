@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from workbench.dicom.stacks.functional import unpack
 
@@ -54,8 +55,23 @@ def _plain(rows: pa.Table) -> pa.Table:
     return rows.append_column("described", pa.array(np.ones(rows.num_rows, bool)))
 
 
+def in_order(rows: pa.Table, order: NDArray[np.int64]) -> pa.Table:
+    """The rows in another order; the table itself where they stand in it, since a copy takes as much memory again."""
+    return rows if np.array_equal(order, np.arange(rows.num_rows)) else rows.take(pa.array(order))
+
+
 def _repeated(row: pa.Table, n: int) -> pa.Table:
-    return row.take(pa.array(np.zeros(n, np.int64))).append_column("frame", pa.array(np.arange(n)))
+    """A row *n* times. Columns that hold the same share their memory: most of them are empty."""
+    zeros = pa.array(np.zeros(n, np.int64))
+    row = row.combine_chunks()
+    made: dict[tuple[pa.DataType, str], pa.ChunkedArray] = {}
+    columns = []
+    for field, column in zip(row.schema, row.columns, strict=True):
+        same = (field.type, repr(column[0].as_py()))
+        if same not in made:
+            made[same] = column.take(zeros)
+        columns.append(made[same])
+    return pa.table(columns, schema=row.schema).append_column("frame", pa.array(np.arange(n)))
 
 
 def _described(row: pa.Table, facts: pa.Table) -> pa.Table:

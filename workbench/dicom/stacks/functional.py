@@ -1,114 +1,55 @@
 """What a multi-frame object says of each of its frames, as a small table: place, value map, key values.
 
 Read once while scanning and kept in the header table, so that opening parses nothing. Sources are named at each
-reader; a Siemens mosaic is read in ``mosaic``, real-world value maps in this file.
+reader; a Siemens mosaic is read in ``mosaic``, real-world value maps in this file. Functional groups are taken from
+the header's bytes (``headers.groups``), without an object for each; what that walk declines, pydicom reads, within
+bounds.
 """
 
 from __future__ import annotations
 
-import functools
-import json
-import math
 import os
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from io import BytesIO
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
 
 from workbench.dicom.headers.deflated import header_source
+from workbench.dicom.headers.elements import ITEM, Declined, NeedMore
+from workbench.dicom.headers.groups import GroupedHeader, grouped_header
+from workbench.dicom.headers.groups_columns import Decoder, columns_of
+from workbench.dicom.headers.groups_macros import FORMS, REAL_WORLD, RULED, wanted_leaves
+from workbench.dicom.headers.groups_pydicom import first_of, group_values, real_world_values
 
 #: More frames than this are not described one by one.
 MAX_FRAMES: Final = 200_000
+#: Bytes read of a file whose header's length is not known; then, for the few headers that go on, more.
+FIRST_READ: Final = 256 * 1024
+LARGER_READS: Final = (8 * 1024**2, 192 * 1024**2)
+#: Items of sequences, and bytes, of the largest header that is left to pydicom: it takes up to 300 us for an item and
+#: some 1 us for any other element.
+MOST_ITEMS: Final = 5_000
+MOST_BYTES: Final = 8 * 1024**2
+_ITEM_BIG_ENDIAN: Final = b"\xff\xfe\xe0\x00"
 
 Facts = dict[str, list[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Macro:
-    """One attribute of a functional group and the column it fills."""
-
-    #: Keyword of the functional group's sequence.
-    group: str
-    #: Keyword of the attribute in its first item.
-    attribute: str
-    #: Column of the frame table: a header column's keyword, or a name of ours.
-    column: str
-    #: ``number``, ``text``, ``integer`` or ``numbers:N``.
-    form: str
-
-
-def _macros(text: str) -> tuple[Macro, ...]:
-    return tuple(Macro(*line.split()) for line in text.strip().splitlines())
-
-
-#: Functional group macros that are read (PS3.3 C.7.6.16.2, C.8.13.5, C.8.15.3, C.8.22.5).
-MACROS: Final = _macros(
-    """
-PlanePositionSequence                ImagePositionPatient             ImagePositionPatient         numbers:3
-PlaneOrientationSequence             ImageOrientationPatient          ImageOrientationPatient      numbers:6
-PixelMeasuresSequence                PixelSpacing                     PixelSpacing                 numbers:2
-PixelMeasuresSequence                SliceThickness                   SliceThickness               number
-PixelValueTransformationSequence     RescaleSlope                     RescaleSlope                 number
-PixelValueTransformationSequence     RescaleIntercept                 RescaleIntercept             number
-PixelValueTransformationSequence     RescaleType                      RescaleType                  text
-FrameVOILUTSequence                  WindowCenter                     WindowCenter                 text
-FrameVOILUTSequence                  WindowWidth                      WindowWidth                  text
-CTImageFrameTypeSequence             FrameType                        ImageType                    text
-MRImageFrameTypeSequence             FrameType                        ImageType                    text
-PETFrameTypeSequence                 FrameType                        ImageType                    text
-XRay3DFrameTypeSequence              FrameType                        ImageType                    text
-ParametricMapFrameTypeSequence       FrameType                        ImageType                    text
-MRImageFrameTypeSequence             ComplexImageComponent            complex_component            text
-MRSpectroscopyFrameTypeSequence      FrameType                        ImageType                    text
-MREchoSequence                       EffectiveEchoTime                EchoTime                     number
-MRTimingAndRelatedParametersSequence RepetitionTime                   RepetitionTime               number
-MRTimingAndRelatedParametersSequence FlipAngle                        FlipAngle                    number
-MRModifierSequence                   InversionTimes                   InversionTime                number
-MRDiffusionSequence                  DiffusionBValue                  DiffusionBValue              number
-CTXRayDetailsSequence                KVP                              KVP                          number
-CTExposureSequence                   ExposureTimeInms                 exposure_time_ms             number
-CardiacSynchronizationSequence       NominalCardiacTriggerDelayTime   TriggerTime                  number
-CardiacSynchronizationSequence       NominalPercentageOfCardiacPhase  cardiac_phase_percent        number
-RespiratorySynchronizationSequence   NominalPercentageOfRespiratoryPhase respiratory_phase_percent number
-TemporalPositionSequence             TemporalPositionTimeOffset       temporal_offset_s            number
-FrameContentSequence                 TemporalPositionIndex            TemporalPositionIdentifier   integer
-FrameContentSequence                 FrameAcquisitionNumber           AcquisitionNumber            integer
-FrameContentSequence                 FrameAcquisitionDateTime         AcquisitionDateTime          text
-FrameContentSequence                 StackID                          stack_id                     text
-FrameAnatomySequence                 FrameLaterality                  ImageLaterality              text
-"""
-)
-#: Header columns a legacy-converted object keeps outside the macros (PS3.3 C.7.6.16.2.25).
-UNASSIGNED: Final = (
-    "InstanceNumber", "AcquisitionTime", "AcquisitionDate", "EchoTime", "FlipAngle", "InversionTime", "RepetitionTime",
-    "TriggerTime", "TemporalPositionIdentifier", "DiffusionBValue", "FrameReferenceTime", "ImageType",
-)  # fmt: skip
-#: Columns that functional groups rule alone: what they do not say is unknown, whatever stands at the top level.
-RULED: Final = (
-    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
-    "RescaleSlope", "RescaleIntercept", "RescaleType",
-)  # fmt: skip
-
-_FORMS: Final = {
-    **{macro.column: macro.form for macro in MACROS},
-    "AcquisitionTime": "text", "AcquisitionDate": "text", "InstanceNumber": "integer", "FrameReferenceTime": "number",
-    "DiffusionGradientOrientation": "numbers:3", "SpacingBetweenSlices": "number", "real_world_values": "text",
-    "frame_time_ms": "number", "Rows": "integer", "Columns": "integer", "mosaic_normal": "text",
-    **dict.fromkeys(("tile_row", "tile_column", "stored_rows", "stored_columns"), "integer"),
-    **dict.fromkeys(
-        ("energy_window", "detector", "phase", "rotation", "rr_interval", "time_slot", "angular_view", "time_slice"),
-        "integer",
-    ),
-}  # fmt: skip
-
-
-def frame_facts(path: str | os.PathLike[str]) -> bytes | None:
+def frame_facts(path: str | os.PathLike[str], *, header_length: int = 0) -> bytes | None:
     """Frame table of one file as Arrow IPC bytes: a row per frame, columns that vary or are ruled by frame.
 
-    None where the file says nothing of single frames, or what it says contradicts itself; never raises.
+    None where the file says nothing of single frames, or what it says contradicts itself, or is more than can be read
+    within bounds; never raises.
+
+    Parameters
+    ----------
+    path : path
+        A file.
+    header_length : int, default 0
+        Bytes of it that are header, where known.
 
     Examples
     --------
@@ -117,18 +58,44 @@ def frame_facts(path: str | os.PathLike[str]) -> bytes | None:
     >>> table.num_rows, table["ImagePositionPatient"][1].as_py()
     (15, [189.43125, 199.43125, -756.87])
     """
-    import pydicom
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with open(path, "rb") as file:
-                dataset = pydicom.dcmread(header_source(file), stop_before_pixels=True, force=True)
-            facts = _facts(dataset)
+                facts = _facts(*_header(header_source(file), header_length))
         except Exception:
             # What cannot be read places no frame; the plan says so by a finding.
             return None
     return None if facts is None else pack(as_table(facts))
+
+
+def _header(source: BinaryIO, header_length: int) -> tuple[Any, GroupedHeader | None]:
+    """The header as pydicom reads it; without functional groups, and they beside it, where our own walk reads them."""
+    import pydicom
+
+    head = b""
+    for size in (header_length or FIRST_READ, *LARGER_READS):
+        source.seek(0)
+        head = source.read(size)
+        try:
+            found = grouped_header(head, wanted_leaves(), whole=len(head) < size)
+            _require_few(found.rest)
+            return pydicom.dcmread(BytesIO(found.rest), force=True), found
+        except NeedMore:
+            continue
+        except (Declined, EOFError):
+            break
+    head = head[:header_length] if header_length else head
+    _require_few(head)
+    if len(head) > MOST_BYTES:
+        raise Declined("header too large to be read element by element")
+    source.seek(0)
+    return pydicom.dcmread(source, stop_before_pixels=True, force=True), None
+
+
+def _require_few(header: bytes) -> None:
+    if header.count(ITEM) > MOST_ITEMS or header.count(_ITEM_BIG_ENDIAN) > MOST_ITEMS:
+        raise Declined("more items than can be read one by one")
 
 
 def pack(table: pa.Table) -> bytes:
@@ -148,7 +115,7 @@ def as_table(facts: Facts) -> pa.Table:
     """Typed columns; ``numbers:N`` are fixed-size lists with NaN where missing."""
     columns = {}
     for name, values in facts.items():
-        form = _FORMS[name]
+        form = FORMS[name]
         if form.startswith("numbers:"):
             width = int(form.partition(":")[2])
             flat = np.array([v if v is not None and len(v) == width else [np.nan] * width for v in values], np.float64)
@@ -159,7 +126,7 @@ def as_table(facts: Facts) -> pa.Table:
     return pa.table(columns)
 
 
-def _facts(dataset: Any) -> Facts | None:
+def _facts(dataset: Any, header: GroupedHeader | None) -> Facts | None:
     from workbench.dicom.stacks.mosaic import is_mosaic, tiles
 
     n = int(dataset.get("NumberOfFrames") or 1)
@@ -176,81 +143,58 @@ def _facts(dataset: Any) -> Facts | None:
         ("FrameTime", _cine),
     )
     facts: Facts | None = None
-    for keyword, read in readers:
-        if keyword in dataset:
-            facts = read(dataset, n)
-            break
-    if "RealWorldValueMappingSequence" in dataset and (facts is None or "real_world_values" not in facts):
-        facts = {**(facts or {}), "real_world_values": [real_world_values(dataset)] * n}
+    if header is not None and (header.per_frame is not None or header.shared is not None):
+        facts = _walked_groups(dataset, header, n)
+    else:
+        for keyword, read in readers:
+            if keyword in dataset:
+                facts = read(dataset, n)
+                break
+    if REAL_WORLD in dataset and (facts is None or "real_world_values" not in facts):
+        facts = {**(facts or {}), "real_world_values": [real_world_values(dataset, _sign(dataset))] * n}
     return facts
-
-
-@functools.cache
-def _tag(keyword: str) -> Any:
-    from pydicom.tag import Tag
-
-    return Tag(keyword)
-
-
-def _first(dataset: Any, keyword: str) -> Any:
-    # By tag: most groups are absent, and asking by keyword costs as much for them as reading one.
-    tag = _tag(keyword)
-    items = dataset[tag].value if tag in dataset else None
-    return items[0] if items else None
-
-
-def _value(item: Any, keyword: str, form: str) -> Any:
-    raw = item.get(keyword)
-    if raw is None or (hasattr(raw, "__len__") and len(raw) == 0):
-        return None
-    if form == "text":
-        many = isinstance(raw, (list, tuple)) or type(raw).__name__ == "MultiValue"
-        return "\\".join(str(part) for part in raw) if many else str(raw)
-    if form.startswith("numbers:"):
-        numbers = [float(part) for part in raw]
-        return numbers if np.isfinite(numbers).all() else None
-    number = float(raw[0] if isinstance(raw, (list, tuple)) or type(raw).__name__ == "MultiValue" else raw)
-    if not math.isfinite(number):
-        return None
-    return int(number) if form == "integer" else number
 
 
 def _functional_groups(dataset: Any, n: int) -> Facts | None:
-    """Shared, then per-frame functional groups (PS3.3 C.7.6.16). Dimension indices are not trusted."""
-    shared = _group_values(_first(dataset, "SharedFunctionalGroupsSequence"))
+    """Shared, then per-frame functional groups (PS3.3 C.7.6.16), read by pydicom."""
+    sign = _sign(dataset)
+    shared = group_values(first_of(dataset, "SharedFunctionalGroupsSequence"), sign)
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
     if per_frame and len(per_frame) != n:
         return None
-    frames = [_group_values(item) for item in per_frame] or [{} for _ in range(n)]
+    frames = [group_values(item, sign) for item in per_frame]
+    columns: Facts = {name: [frame.get(name) for frame in frames] for frame in frames for name in frame}
+    return _merged(dataset, shared, columns, n)
+
+
+def _sign(dataset: Any) -> int | None:
+    sign = dataset.get("PixelRepresentation")
+    return sign if isinstance(sign, int) else None
+
+
+def _walked_groups(dataset: Any, header: GroupedHeader, n: int) -> Facts | None:
+    """The same, read by our own walk."""
+    decode = Decoder(dataset.original_character_set, _sign(dataset), explicit=header.explicit)
+    shared = {name: values[0] for name, values in columns_of(header.shared, decode).items() if values[0] is not None}
+    if header.per_frame is not None and header.per_frame.count not in (0, n):
+        return None
+    return _merged(dataset, shared, columns_of(header.per_frame, decode), n)
+
+
+def _merged(dataset: Any, shared: dict[str, Any], columns: Facts, n: int) -> Facts:
+    """Columns by frame: a frame's own value, else the shared one. Dimension indices are not trusted."""
     # Multi-frame secondary captures keep their rescale at the top level (PS3.3 C.8.6.3).
     captured = str(dataset.get("SOPClassUID", "")).startswith("1.2.840.10008.5.1.4.1.1.7.")
     ruled = RULED[:3] if captured else RULED
-    names = dict.fromkeys((*ruled, *shared, *(name for frame in frames for name in frame)))
-    facts: Facts = {name: [frame.get(name, shared.get(name)) for frame in frames] for name in names}
+    facts: Facts = {}
+    for name in (*ruled, *(name for name in FORMS if name not in ruled)):
+        common, own = shared.get(name), columns.get(name)
+        if own is not None:
+            facts[name] = [common if value is None else value for value in own] if common is not None else own
+        elif common is not None or name in ruled:
+            facts[name] = [common] * n
     _clock_from_datetime(facts)
     return facts
-
-
-def _group_values(item: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if item is None:
-        return found
-    for macro in MACROS:
-        group = _first(item, macro.group)
-        if group is not None and (value := _value(group, macro.attribute, macro.form)) is not None:
-            found[macro.column] = value
-    diffusion = _first(item, "MRDiffusionSequence")
-    gradient = _first(diffusion, "DiffusionGradientDirectionSequence") if diffusion is not None else None
-    if gradient is not None and (direction := _value(gradient, "DiffusionGradientOrientation", "numbers:3")):
-        found["DiffusionGradientOrientation"] = direction
-    if "RealWorldValueMappingSequence" in item and (text := real_world_values(item)):
-        found["real_world_values"] = text
-    for keyword in ("UnassignedPerFrameConvertedAttributesSequence", "UnassignedSharedConvertedAttributesSequence"):
-        loose = _first(item, keyword)
-        for column in UNASSIGNED if loose is not None else ():
-            if column not in found and (value := _value(loose, column, _FORMS[column])) is not None:
-                found[column] = value
-    return found
 
 
 def _clock_from_datetime(facts: Facts) -> None:
@@ -312,7 +256,7 @@ def _nuclear(dataset: Any, n: int) -> Facts | None:
             if len(values) != n:
                 return None
             facts[column] = values
-    detector = _first(dataset, "DetectorInformationSequence")
+    detector = first_of(dataset, "DetectorInformationSequence")
     slices = dataset.get("SliceVector")
     step = dataset.get("SpacingBetweenSlices")
     numbers = [int(v) for v in (slices if hasattr(slices, "__len__") else [slices])] if slices is not None else []
@@ -336,32 +280,3 @@ def _cine(dataset: Any, n: int) -> Facts | None:
     if step is None or float(step) <= 0:
         return None
     return {"frame_time_ms": [index * float(step) for index in range(n)]}
-
-
-def real_world_values(item: Any) -> str | None:
-    """Real-world value maps of one item as JSON text (PS3.3 C.7.6.16.2.11); None where there is none."""
-    maps = []
-    for entry in item.get("RealWorldValueMappingSequence") or ():
-        code = _first(entry, "MeasurementUnitsCodeSequence")
-        first = entry.get("RealWorldValueFirstValueMapped", entry.get("DoubleFloatRealWorldValueFirstValueMapped"))
-        last = entry.get("RealWorldValueLastValueMapped", entry.get("DoubleFloatRealWorldValueLastValueMapped"))
-        table = entry.get("RealWorldValueLUTData")
-        maps.append(
-            {
-                "first": _number(first),
-                "last": _number(last),
-                "slope": _number(entry.get("RealWorldValueSlope")),
-                "intercept": _number(entry.get("RealWorldValueIntercept")),
-                "lut": None if table is None else [float(v) for v in np.atleast_1d(table)],
-                "units": str(code.get("CodeValue", "")) if code is not None else "",
-                "label": str(entry.get("LUTLabel", "") or ""),
-            }
-        )
-    return json.dumps(maps) if maps else None
-
-
-def _number(value: Any) -> float | None:
-    if value is None:
-        return None
-    number = float(value)
-    return number if math.isfinite(number) else None

@@ -131,6 +131,7 @@ def grid_from(
     frame_of_reference_uid: str = "",
     projection: bool = False,
     tolerance: float = STEP_TOLERANCE,
+    slice_thickness: Floats | None = None,
 ) -> Grid:
     """Grid and verdict of slices already sorted along the normal.
 
@@ -148,6 +149,10 @@ def grid_from(
         The images have no place in the patient by nature (mammography, radiography).
     tolerance : float, default 0.01
         Share of the median step that counts as even.
+    slice_thickness : array (z,), optional
+        SliceThickness of each slice, mm, NaN where missing. It is asked only where all steps are multiples of the
+        smallest: constant, slices are missing; following the steps, the series is of variable thickness. Where it
+        tells neither, slices are missing as long as they are fewer than those that are there.
 
     Returns
     -------
@@ -201,7 +206,7 @@ def grid_from(
             max_step_error_mm=0.0, n_gaps=0, findings=(finding,), **base,
         )  # fmt: skip
 
-    verdict = _steps(positions, normal, tolerance)
+    verdict = _steps(positions, normal, tolerance, slice_thickness)
     affine = None
     if verdict.kind in ("regular", "sheared"):
         affine = np.eye(4)
@@ -223,7 +228,7 @@ class _Verdict:
     findings: tuple[Finding, ...]
 
 
-def _steps(positions: Floats, normal: Floats, tolerance: float) -> _Verdict:
+def _steps(positions: Floats, normal: Floats, tolerance: float, thickness: Floats | None) -> _Verdict:
     """Judge the steps between sorted slices."""
     along = positions @ normal
     steps = np.diff(along)
@@ -250,13 +255,19 @@ def _steps(positions: Floats, normal: Floats, tolerance: float) -> _Verdict:
     unit = advance / float(units.sum()) if units.sum() > 0 else 0.0
     gaps = int((units - 1).clip(min=0).sum())
     # Small steps that all err to one side add up: no slice may be off its place on the even line either.
-    even = advance * np.arange(len(along)) / (len(along) - 1)
-    drifted = float(np.abs(along - along[0] - even).max())
-    if straight > max(tolerance * step, 1e-3) or smallest <= 0:
+    even_line = advance * np.arange(len(along)) / (len(along) - 1)
+    drifted = float(np.abs(along - along[0] - even_line).max())
+    even = error <= tolerance * step and drifted <= tolerance * step
+    displaced = straight > max(tolerance * step, 1e-3)
+    if displaced or smallest <= 0:
         kind: Kind = "variable"
-    elif error <= tolerance * step and drifted <= tolerance * step:
+    elif even:
         kind = "regular"
-    elif gaps and float(np.abs(steps - units * unit).max()) <= tolerance * unit:
+    elif (
+        gaps
+        and float(np.abs(steps - units * unit).max()) <= tolerance * unit
+        and _slices_missing(steps, gaps, thickness, tolerance)
+    ):
         kind, step = "gaps", unit
     else:
         kind = "variable"
@@ -268,8 +279,11 @@ def _steps(positions: Floats, normal: Floats, tolerance: float) -> _Verdict:
         findings.append(Finding("slices-missing", f"{gaps} of {total} slices missing, from {places} mm", count=gaps))
     elif kind == "variable":
         gaps = 0
-        text = f"steps from {steps.min():.3f} to {steps.max():.3f} mm, median {step:.3f} mm"
-        findings.append(Finding("spacing-uneven", text))
+        if displaced:
+            findings.append(_displaced(positions, along, normal, max(tolerance * step, 1e-3)))
+        if not displaced or not even:
+            text = f"steps from {smallest:.3f} to {steps.max():.3f} mm, median {step:.3f} mm"
+            findings.append(Finding("spacing-uneven", text))
     if sheared and kind != "variable":
         findings.append(Finding("gantry-tilt", f"sheared by {shear:.1f} degrees"))
 
@@ -287,3 +301,35 @@ def _steps(positions: Floats, normal: Floats, tolerance: float) -> _Verdict:
         gaps if kind == "gaps" else 0,
         tuple(findings),
     )
+
+
+def _slices_missing(steps: Floats, gaps: int, thickness: Floats | None, tolerance: float) -> bool:
+    """Whether steps that are multiples of the smallest mean missing slices, and not slices of variable thickness."""
+    if thickness is not None and np.isfinite(thickness).all() and (thickness > 0).all():
+        if float(np.ptp(thickness)) <= tolerance * float(np.median(thickness)):
+            return True
+        # Slices of one series touch, overlap or leave room by one share of their thickness; between two of unequal
+        # thickness the step may be that of either or lie in between.
+        thinner, thicker = np.minimum(thickness[1:], thickness[:-1]), np.maximum(thickness[1:], thickness[:-1])
+        if float((steps / thicker).max()) <= float((steps / thinner).min()) * (1 + 2 * tolerance):
+            return False
+    return gaps < len(steps) + 1
+
+
+def _displaced(positions: Floats, along: Floats, normal: Floats, tolerance_mm: float) -> Finding:
+    """Which slices are displaced within their planes, and by how much: against the line that most of them lie on."""
+    across = positions - np.outer(along, normal)
+    advance = np.diff(along)
+    # The median slope is that of the majority, whatever a few slices do.
+    slopes = np.diff(across, axis=0) / np.where(advance > 0, advance, np.inf)[:, None]
+    off = across - np.outer(along - along[0], np.median(slopes, axis=0))
+    _, first, group, counts = np.unique(
+        np.rint(off / tolerance_mm), axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    # Of two groups of one size, the one that begins lower.
+    most = int(np.lexsort((first, -counts))[0])
+    distance = np.linalg.norm(off - np.median(off[group.ravel() == most], axis=0), axis=1)
+    where = np.flatnonzero(distance > min(tolerance_mm, 0.999 * float(distance.max())))
+    places = ", ".join(f"{along[i]:.1f}" for i in where[:3]) + (" ..." if len(where) > 3 else "")
+    text = f"{len(where)} of {len(along)} slices displaced within their planes by up to {distance.max():.2f} mm"
+    return Finding("slices-displaced", f"{text}, at {places} mm", count=len(where))

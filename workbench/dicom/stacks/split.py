@@ -29,6 +29,8 @@ COMPONENTS: Final = ("M", "P", "R", "I")
 _PHASE_MAP: Final = "PHASE MAP"
 #: Pixel spacings nearer than this share of each other are the same.
 SPACING_TOLERANCE: Final = 1e-4
+#: Parts of a series at most: each is planned by itself, and a file can name another kind of image for every frame.
+MAX_PARTS: Final = 200
 
 
 #: Numbers beyond this are no place, direction or spacing of anything; they count as missing.
@@ -83,7 +85,8 @@ def split(table: pa.Table) -> list[pa.Table]:
     Returns
     -------
     list of pyarrow.Table
-        Frame rows, in an order that does not depend on the order of the given rows.
+        Frame rows, in an order that does not depend on the order of the given rows; the largest part first, no more
+        than :data:`MAX_PARTS`.
     """
     table = frame_rows(table)
     orientation = _classes(numbers(table, "ImageOrientationPatient"), ORIENTATION_TOLERANCE)
@@ -103,11 +106,11 @@ def split(table: pa.Table) -> list[pa.Table]:
     if not group.any() and len(set(components.values())) <= 1:
         return [table]
     uids = table["SOPInstanceUID"].to_pylist()
-    parts: list[list[int]] = []
-    for number_ in range(int(group.max()) + 1):
-        rows = np.flatnonzero(group == number_).tolist()
-        parts.extend(_by_component(rows, [components[text] for text in types], numbers(table, "ImagePositionPatient")))
-    ordered = sorted(parts, key=lambda rows: (-len(rows), min(uids[row] for row in rows), rows[0]))
+    named, positions = [components[text] for text in types], numbers(table, "ImagePositionPatient")
+    order = np.argsort(group, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    parts = [part for rows in groups for part in _by_component(rows.tolist(), named, positions)]
+    ordered = sorted(parts, key=lambda rows: (-len(rows), min(uids[row] for row in rows), rows[0]))[:MAX_PARTS]
     return [table] if len(ordered) == 1 else [table.take(pa.array(rows)) for rows in ordered]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from workbench.dicom.stacks.frame_table import frame_rows
+from workbench.dicom.stacks.frame_table import frame_rows, in_order
 from workbench.dicom.stacks.geometry import Floats, Grid, grid_from, orientation_ok, slice_normal
 from workbench.dicom.stacks.keys import ExtraDim, filled, tell_apart, twins
 from workbench.dicom.stacks.split import numbers, same_rows
@@ -85,10 +85,10 @@ def make_plan(part: pa.Table) -> Plan:
     along = positions @ slice_normal(orientation)
     place = _places(along)
     order = _order(part, place)
-    part, positions, along, place = part.take(pa.array(order)), positions[order], along[order], place[order]
+    part, positions, along, place = in_order(part, order), positions[order], along[order], place[order]
     n_places = int(place[-1]) + 1
     starts = np.searchsorted(place, np.arange(n_places))
-    grid = _grid(part, positions[starts], matrix, projection)
+    grid = _grid(part, positions[starts], matrix, projection, _thickness(part, place, n_places))
     findings = (*grid.findings, *_mosaic_findings(part))
     if n_places == part.num_rows:
         return Plan(part, np.arange(n_places), (), grid, findings)
@@ -106,7 +106,7 @@ def _unplaced(
 ) -> Plan:
     """Images without a place: by instance number, then frame; frames of a run by their times or groups."""
     order = _order(part, np.zeros(part.num_rows, np.int64))
-    part, positions = part.take(pa.array(order)), positions[order]
+    part, positions = in_order(part, order), positions[order]
     many = max(part["NumberOfFrames"][0].as_py() or 1, 1) > 1
     grid = _grid(part, positions, matrix, projection)
     if many and not projection:
@@ -180,7 +180,26 @@ def _commonest(part: pa.Table, column: str) -> Floats:
     return row
 
 
-def _grid(part: pa.Table, positions: Floats, matrix: tuple[int, int], projection: bool) -> Grid:
+def _thickness(part: pa.Table, place: NDArray[np.int64], n_places: int) -> Floats | None:
+    """SliceThickness at each place, mm; NaN where no image states it or those at one place differ."""
+    at = part.schema.get_field_index("SliceThickness")
+    if at < 0:
+        return None
+    stated = np.asarray(part.column(at).to_numpy(zero_copy_only=False), np.float64)
+    known = np.isfinite(stated)
+    low, high = np.full(n_places, np.inf), np.full(n_places, -np.inf)
+    np.minimum.at(low, place[known], stated[known])
+    np.maximum.at(high, place[known], stated[known])
+    return np.where(low == high, low, np.nan)
+
+
+def _grid(
+    part: pa.Table,
+    positions: Floats,
+    matrix: tuple[int, int],
+    projection: bool,
+    thickness: Floats | None = None,
+) -> Grid:
     spacing = _commonest(part, "PixelSpacing")
     grid = grid_from(
         positions,
@@ -189,6 +208,7 @@ def _grid(part: pa.Table, positions: Floats, matrix: tuple[int, int], projection
         matrix,
         frame_of_reference_uid=part["FrameOfReferenceUID"][0].as_py() or "",
         projection=projection,
+        slice_thickness=thickness,
     )
     if projection and not np.isfinite(spacing).all():
         # The detector's spacing, without magnification; the array says which one was used.

@@ -5,15 +5,29 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from workbench.dicom.headers.walk import DEFLATED_LE
+from workbench.dicom.headers.deflated import header_source
+from workbench.dicom.values.file_elements import file_elements
 from workbench.dicom.values.scaling import Lut
-from workbench.dicom.values.stated import values
+from workbench.dicom.values.stated import floats, values
+
+#: Functional groups, and items of loose attributes within them, where a Modality LUT may stand.
+_GROUPS: Final = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+_HOLDERS: Final = (
+    "PixelValueTransformationSequence", "UnassignedPerFrameConvertedAttributesSequence",
+    "UnassignedSharedConvertedAttributesSequence",
+)  # fmt: skip
+#: The most of a header that is searched for a Modality LUT in its groups.
+_SEARCHED: Final = 64 << 20
+#: Headers with a Modality LUT in their groups are read up to this size: each group becomes an object of some kilobytes.
+_MOST_READ: Final = 8 << 20
+#: Group and element of ModalityLUTSequence, little and big endian.
+_TAG: Final = (b"\x28\x00\x00\x30", b"\x00\x28\x30\x00")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,18 +54,16 @@ def modality_luts(part: pa.Table, root: str | os.PathLike[str]) -> ModalityLuts:
     """
     known: dict[tuple[str, int | None], tuple[Lut, str] | None] = {}
     shared: dict[tuple[int, bytes], Lut] = {}
-    names = ("ModalityLUTSequence", "path", "PixelRepresentation", "TransferSyntaxUID")
+    names = ("ModalityLUTSequence", "path", "PixelRepresentation")
     luts: list[Lut | None] = []
     types = set()
     unread = 0
-    for present, name, sign, syntax in zip(*(values(part, column) for column in names), strict=True):
+    for present, name, sign in zip(*(values(part, column) for column in names), strict=True):
         if not present:
             luts.append(None)
             continue
         if (name, sign) not in known:
-            # A deflated file would have to be inflated whole.
-            path = os.path.join(os.fspath(root), *name.split("/"))
-            known[name, sign] = None if syntax == DEFLATED_LE else _read(path, signed=sign == 1)
+            known[name, sign] = _read(os.path.join(os.fspath(root), *name.split("/")), signed=sign == 1)
         found = known[name, sign]
         if found is None:
             unread += 1
@@ -63,31 +75,110 @@ def modality_luts(part: pa.Table, root: str | os.PathLike[str]) -> ModalityLuts:
     return ModalityLuts(tuple(luts), frozenset(types), unread)
 
 
-def _read(path: str, *, signed: bool) -> tuple[Lut, str] | None:
-    """Table and type of a file's first Modality LUT; None where it cannot be read or contradicts itself."""
-    import pydicom
+def frame_luts(part: pa.Table, root: str | os.PathLike[str]) -> ModalityLuts | None:
+    """Modality look-up tables that stand in functional groups, of each row; None where there are none.
 
+    The standard has no place for them there (PS3.3 C.7.6.16.2.9 is slope and intercept), so that only files are asked
+    whose groups give a frame no rescale.
+
+    Parameters
+    ----------
+    part : pyarrow.Table
+        Header rows, one per frame, with ``path`` and ``frame``.
+    root : path
+        Folder that the paths are relative to.
+    """
+    if not any(part.schema.get_field_index(name) >= 0 for name in _GROUPS):
+        return None
+    grouped = np.array([any(row) for row in zip(*(values(part, name) for name in _GROUPS), strict=True)], bool)
+    asked = grouped & np.isnan(floats(part, "RescaleSlope"))
+    if not asked.any():
+        return None
+    luts: list[Lut | None] = []
+    types = set()
+    unread = 0
+    known: dict[str, list[tuple[Lut, str] | bool]] = {}
+    shared: dict[tuple[int, bytes], Lut] = {}
+    names = ("path", "pixel_offset", "frame", "PixelRepresentation")
+    columns = [values(part, column) for column in names]
+    for wanted, name, offset, frame, sign in zip(asked.tolist(), *columns, strict=True):
+        if wanted and name not in known:
+            path = os.path.join(os.fspath(root), *name.split("/"))
+            known[name] = _in_groups(path, min(offset or _SEARCHED, _SEARCHED), signed=sign == 1)
+        found = known.get(name, []) if wanted else []
+        # One entry holds for all frames; a frame beyond the entries has none.
+        one = found[0] if len(found) == 1 else found[frame or 0] if (frame or 0) < len(found) else False
+        if isinstance(one, bool):
+            unread += one
+            luts.append(None)
+        else:
+            luts.append(shared.setdefault((one[0].first, one[0].table.tobytes()), one[0]))
+            types.add(one[1])
+    return ModalityLuts(tuple(luts), frozenset(types), unread) if unread or any(luts) else None
+
+
+def _in_groups(path: str, header_bytes: int, *, signed: bool) -> list[tuple[Lut, str] | bool]:
+    """Table of all frames, or of each; True where it cannot be read and False where there is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            wanted = ["ModalityLUTSequence", "PixelRepresentation"]
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=wanted)
-            item = dataset.ModalityLUTSequence[0]
-            descriptor = [int(value) & 0xFFFF for value in item.LUTDescriptor]
-            words = _words(item.LUTData, big_endian=dataset.original_encoding[1] is False)
-            kind = str(item.get("ModalityLUTType") or "").strip().upper()
+            with open(path, "rb") as file:
+                # Most have none, and a search costs far less than reading the groups.
+                head = header_source(file).read(header_bytes)
+            if not any(tag in head for tag in _TAG):
+                return [False]
+            if len(head) > _MOST_READ:
+                return [True]
+            dataset = file_elements(path, _GROUPS)
+            big_endian = dataset.original_encoding[1] is False
+            shared, own = (list(dataset.get(name) or ()) for name in _GROUPS)
+            common = _of_group(shared[0], signed, big_endian) if shared else False
+            frames = [_of_group(item, signed, big_endian) for item in own]
+        except Exception:
+            # Whatever is wrong with the file, its tables are not known; the caller says so by a finding.
+            return [True]
+    return [common if frame is False else frame for frame in frames] or [common]
+
+
+def _of_group(group: Any, signed: bool, big_endian: bool) -> tuple[Lut, str] | bool:
+    for keyword in (None, *_HOLDERS):
+        items = [group] if keyword is None else group.get(keyword) or []
+        if items and items[0].get("ModalityLUTSequence"):
+            return _table(items[0].ModalityLUTSequence[0], signed, big_endian) or True
+    return False
+
+
+def _read(path: str, *, signed: bool) -> tuple[Lut, str] | None:
+    """Table and type of a file's first Modality LUT; None where it cannot be read or contradicts itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = file_elements(path, ("ModalityLUTSequence", "PixelRepresentation"))
+            return _table(dataset.ModalityLUTSequence[0], signed, dataset.original_encoding[1] is False)
         except Exception:
             # Whatever is wrong with the file, its table is not known; the caller says so by a finding.
             return None
-    entries = table_entries(words, descriptor)
+
+
+def _table(item: Any, signed: bool, big_endian: bool) -> tuple[Lut, str] | None:
+    """Table and type of one item; None where its data do not have the length they declare."""
+    descriptor = [int(value) & 0xFFFF for value in item.LUTDescriptor]
+    entries = table_entries(little_endian_words(item.LUTData, big_endian=big_endian), descriptor)
     if entries is None:
         return None
     first = descriptor[1] - 0x10000 if signed and descriptor[1] >= 0x8000 else descriptor[1]
+    kind = str(item.get("ModalityLUTType") or "").strip().upper()
     return Lut(first, entries.astype(np.float32)), kind
 
 
-def _words(data: Any, *, big_endian: bool) -> bytes:
-    """LUT Data as bytes of little-endian 16-bit words, however its VR made it arrive."""
+def little_endian_words(data: Any, *, big_endian: bool) -> bytes:
+    r"""Data of a table as bytes of little-endian 16-bit words, however its VR made it arrive.
+
+    Examples
+    --------
+    >>> little_endian_words(bytes([1, 2]), big_endian=True), little_endian_words([513], big_endian=False)
+    (b'\x02\x01', b'\x01\x02')
+    """
     if isinstance(data, (bytes, bytearray)):
         return np.frombuffer(data[: len(data) // 2 * 2], ">u2" if big_endian else "<u2").astype("<u2").tobytes()
     numbers = np.atleast_1d(np.asarray(data, np.int64))

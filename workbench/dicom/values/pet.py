@@ -6,6 +6,7 @@ times). No weight, dose or time is ever assumed: what is not stated makes the va
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -13,9 +14,12 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from workbench.dicom.values.dtypes import stored_range
+from workbench.dicom.values.enhanced_pet import ACTIVITY, corrected_to, dose_bq, quantity, uptake_name
 from workbench.dicom.values.stated import Floats, distinct, floats, values, words
 from workbench.dicom.values.suv_clock import Dated, acquisition_starts, injection, interval, mean_time, scan_start
 from workbench.dicom.values.suv_facts import SuvFacts
+from workbench.dicom.values.suv_files import ITEMS, is_enhanced, with_file_facts
 from workbench.dicom.values.units import SUV_TYPES
 from workbench.errors import SuvUnavailable
 from workbench.findings import Finding
@@ -41,13 +45,16 @@ class SuvFactors:
     findings: tuple[Finding, ...] = ()
 
 
-def suv_factors(part: pa.Table) -> SuvFactors | SuvUnavailable:
+def suv_factors(part: pa.Table, *, root: str | os.PathLike[str] | None = None) -> SuvFactors | SuvUnavailable:
     r"""Factor (rows,) that makes SUV (g/mL) of the rescaled values of a PET part, or the reason why there is none.
 
     Parameters
     ----------
     part : pyarrow.Table
         Header rows of one PET part, one per frame. Weight in kg, dose in Bq, half-life in s, frame times in ms.
+    root : path, optional
+        Folder that the rows' paths are relative to. With it a file is opened to see whether it names several
+        radiopharmaceuticals; enhanced PET needs it.
 
     Returns
     -------
@@ -74,10 +81,12 @@ def suv_factors(part: pa.Table) -> SuvFactors | SuvUnavailable:
     >>> found.kind, found.factor.tolist()
     ('SUVbw', [0.0008])
     """
-    facts = SuvFacts(part)
     try:
         if set(distinct(part, "Modality")) != {"PT"}:
             raise SuvUnavailable("SUV not available: not a PET series", tag="Modality")
+        facts = SuvFacts(part if root is None else with_file_facts(part, root))
+        if is_enhanced(part):
+            return _enhanced(facts)
         units = facts.text("Units").upper()
         facts.settle()
         if units not in _RULES:
@@ -103,34 +112,87 @@ def _already(facts: SuvFacts, units: str) -> SuvFactors:
     return SuvFactors(np.ones(facts.part.num_rows), name, steps, findings)
 
 
+def _enhanced(facts: SuvFacts) -> SuvFactors:
+    """Enhanced PET: SUV already, or Bq/mL and the dose that is left at the instant the images are corrected to."""
+    found = quantity(facts.part, *stored_range(facts.part))
+    if found is None:
+        if not any(distinct(facts.part, "real_world_values")):
+            facts.lacks("RealWorldValueMappingSequence")
+        facts.refuses("neither real-world value maps nor RescaleType say which unit the values have")
+        raise facts.error()
+    name = uptake_name(found.units)
+    if name:
+        return SuvFactors(np.ones(facts.part.num_rows), name, (f"real-world values in {found.units}: {name} already",))
+    if found.units.lower() == "g/ml":
+        raise SuvUnavailable(f"SUV not available: values in {found.units} do not say which uptake value they are")
+    if found.units.lower() != ACTIVITY:
+        raise SuvUnavailable(f"SUV not available: values in {found.units} do not become SUV")
+    if facts.part.schema.get_field_index(ITEMS) < 0:
+        raise SuvUnavailable(
+            "SUV not available: corrections of an enhanced PET are in its file, which was not opened",
+            remedy="open it with values='suv'",
+        )
+    scan, weight, dose = corrected_to(facts), _weight(facts), dose_bq(facts)
+    _one_radiopharmaceutical(facts)
+    factor, dated = _left_of_dose(facts, scan, weight, dose)
+    steps = ("weight over dose (SUVbw)", "DecayCorrected YES: dose decayed to the instant of the correction")
+    return SuvFactors(factor, "SUVbw", (*steps, *(one.step for one in dated)), dated[-1].findings)
+
+
+def _one_radiopharmaceutical(facts: SuvFacts) -> None:
+    """Dose and half-life are those of the first item: refused where there are several, whose images these may be."""
+    if facts.part.schema.get_field_index(ITEMS) < 0:
+        return
+    items = max((count or 0 for count in values(facts.part, ITEMS)), default=0)
+    if items > 1:
+        facts.refuses(
+            f"{items} radiopharmaceuticals are stated, and not how the images divide between them",
+            tag="RadiopharmaceuticalInformationSequence",
+        )
+
+
+def _left_of_dose(
+    facts: SuvFacts, scan: Dated | None, weight: float, dose: float, half_life: float | None = None
+) -> tuple[Floats, tuple[Dated, Dated]]:
+    """Factor (rows,) by the dose left at *scan*, and the two instants between which it decayed."""
+    if half_life is None:
+        half_life = _half_life(facts)
+    injected = injection(facts, scan, half_life if half_life > 0 else 1.0)
+    facts.settle()
+    if scan is None or injected is None:
+        raise SuvUnavailable("SUV not available: scan or injection is not dated")
+    seconds = interval(facts, scan, injected, half_life)
+    facts.settle()
+    left = dose * np.exp2(-seconds / half_life)
+    factor = np.broadcast_to(weight * 1000 / left, (facts.part.num_rows,)).astype(np.float64)
+    return factor, (scan, injected)
+
+
 def _from_activity(facts: SuvFacts) -> SuvFactors:
     """Bq/mL: weight over the dose that is left at the instant the images are corrected to."""
     decay = _corrections(facts)
     weight = _weight(facts)
     dose = _dose(facts)
-    steps = ["weight over dose (SUVbw)"]
-    findings: tuple[Finding, ...] = ()
-    left: Floats | float = dose
+    _one_radiopharmaceutical(facts)
     if decay == "ADMIN":
         facts.settle()
-        steps.append("DecayCorrection ADMIN: dose as injected")
-    else:
-        half_life = facts.number("RadionuclideHalfLife")
-        if half_life <= 0:
-            facts.refuses("RadionuclideHalfLife is not above zero", tag="RadionuclideHalfLife")
-        known = half_life if half_life > 0 else 1.0
-        scan = _frame_times(facts, known) if decay == "NONE" else scan_start(facts, known)
-        injected = injection(facts, scan, known)
-        facts.settle()
-        if scan is None or injected is None:
-            raise SuvUnavailable("SUV not available: scan or injection is not dated")
-        seconds = interval(facts, scan, injected, half_life)
-        facts.settle()
-        steps += [f"DecayCorrection {decay}: dose decayed to the scan", scan.step, injected.step]
-        findings = (*scan.findings, *injected.findings)
-        left = dose * np.exp2(-seconds / half_life)
-    factor = np.broadcast_to(weight * 1000 / left, (facts.part.num_rows,)).astype(np.float64)
-    return SuvFactors(factor, "SUVbw", tuple(steps), findings)
+        factor = np.full(facts.part.num_rows, weight * 1000 / dose)
+        return SuvFactors(factor, "SUVbw", ("weight over dose (SUVbw)", "DecayCorrection ADMIN: dose as injected"))
+    half_life = _half_life(facts)
+    known = half_life if half_life > 0 else 1.0
+    scan = _frame_times(facts, known) if decay == "NONE" else scan_start(facts, known)
+    factor, dated = _left_of_dose(facts, scan, weight, dose, half_life)
+    steps = ("weight over dose (SUVbw)", f"DecayCorrection {decay}: dose decayed to the scan")
+    findings = (*dated[0].findings, *dated[1].findings)
+    return SuvFactors(factor, "SUVbw", (*steps, *(one.step for one in dated)), findings)
+
+
+def _half_life(facts: SuvFacts) -> float:
+    """Half-life of the nuclide in s; the reason is with *facts* where it cannot be right."""
+    half_life = facts.number("RadionuclideHalfLife")
+    if half_life <= 0:
+        facts.refuses("RadionuclideHalfLife is not above zero", tag="RadionuclideHalfLife")
+    return half_life
 
 
 def _frame_times(facts: SuvFacts, half_life: float) -> Dated | None:

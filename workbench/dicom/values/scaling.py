@@ -19,12 +19,17 @@ _UNSIGNED: Final = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 @dataclass(frozen=True, eq=False)
 class Lut:
-    """A look-up table from stored numbers to values (Modality LUT or real-world value map)."""
+    """A look-up table from stored numbers to values (Modality LUT, real-world value map) or to colours (palette)."""
 
     #: Stored number of the first entry; what lies below takes the first entry's value (PS3.3 C.11.1.1.1).
     first: int
-    #: Values, (entries,) float32.
-    table: NDArray[np.float32]
+    #: Values, (entries,) float32; of a palette (entries, 3), red, green and blue as uint8 or uint16.
+    table: NDArray[Any]
+
+    @property
+    def coloured(self) -> bool:
+        """It is a palette."""
+        return self.table.ndim == 2
 
 
 def apply_map(
@@ -45,7 +50,7 @@ def apply_map(
     Parameters
     ----------
     stored : array
-        Numbers as stored, shape of *out*.
+        Numbers as stored, shape of *out*; without the channel where *lut* is a palette.
     slope, intercept : float
         The line; not used where there is a table.
     out : array
@@ -108,7 +113,7 @@ def _look_up(stored: NDArray[Any], lut: Lut, out: NDArray[Any], checked: bool) -
     limits = np.iinfo(out.dtype) if out.dtype.kind in "iu" else None
     for part, target in _blocks(stored, out):
         places = np.subtract(part, lut.first, dtype=np.int64)
-        values = lut.table.take(places, mode="clip")
+        values = lut.table.take(places, axis=0, mode="clip")
         if limits is not None and checked:
             fits = (values >= limits.min) & (values <= limits.max) & (values == np.floor(values))
             if not fits.all():

@@ -69,12 +69,16 @@ class SuvFacts:
             With every reason so far, and the names of what is missing.
         """
         if self.reasons:
-            raise SuvUnavailable(
-                f"SUV not available: {'; '.join(self.reasons)}",
-                missing=tuple(self.missing),
-                tag=self._tag or (self.missing[0] if self.missing else None),
-                remedy="ask the node, or open with values='physical'",
-            )
+            raise self.error()
+
+    def error(self) -> SuvUnavailable:
+        """The error that gives every reason so far, and the names of what is missing."""
+        return SuvUnavailable(
+            f"SUV not available: {'; '.join(self.reasons)}",
+            missing=tuple(self.missing),
+            tag=self._tag or (self.missing[0] if self.missing else None),
+            remedy="ask the node, or open with values='physical'",
+        )
 
     def _one(self, name: str) -> Any:
         found = distinct(self.part, name)

@@ -47,7 +47,7 @@ class ValueMap:
     value_kind: str
     #: What is irregular.
     findings: tuple[Finding, ...]
-    #: Look-up table of each row, used instead of slope and intercept; None where no row has one.
+    #: Look-up table or palette of each row, used instead of slope and intercept; None where no row has one.
     luts: tuple[Lut | None, ...] | None = None
     #: First and last stored number that has a value, by row, where a real-world map ends and no table says so.
     limits: tuple[tuple[float, float] | None, ...] | None = None
@@ -89,7 +89,8 @@ def value_map(
         ``physical``; ``stored``; ``real-world`` or ``real-world:LABEL``, a real-world value map of the object;
         ``quantitative``, the comparable signal of Philips MR; ``suv``, standardised uptake of PET.
     root : path, optional
-        Folder that the rows' paths are relative to. Only with it are files opened, for modality look-up tables.
+        Folder that the rows' paths are relative to. Only with it are files opened, for modality look-up tables and
+        palettes.
 
     Raises
     ------
@@ -126,7 +127,7 @@ def value_map(
 def _finished(rule: Rule, pixels: Pixels, wanted: np.dtype[Any] | None) -> ValueMap:
     """The rule with the dtype that holds its values."""
     if rule.slope is None or rule.intercept is None:
-        own, checked = _as_stored(pixels, wanted)
+        own, checked = _as_stored(pixels, wanted) if rule.luts is None else _as_coloured(rule.luts, wanted)
         slope, intercept = np.ones(rule.rows), np.zeros(rule.rows)
     else:
         slope, intercept = rule.slope, rule.intercept
@@ -143,6 +144,12 @@ def _as_stored(pixels: Pixels, wanted: np.dtype[Any] | None) -> tuple[np.dtype[A
     if not pixels.colour and not pixels.floating and not (np.iinfo(own).min <= low and high <= np.iinfo(own).max):
         own = fitting
     return settled(wanted, own, checked and own == fitting, whole=not pixels.floating)
+
+
+def _as_coloured(luts: tuple[Lut | None, ...], wanted: np.dtype[Any] | None) -> tuple[np.dtype[Any], bool]:
+    """The dtype of the palettes' entries, which is one for all rows."""
+    own = next(lut.table.dtype for lut in luts if lut is not None)
+    return settled(wanted, own, False, whole=True)
 
 
 def _chosen(

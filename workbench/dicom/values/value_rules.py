@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,11 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.dicom.values.dtypes import stored_range
-from workbench.dicom.values.luts import modality_luts
-from workbench.dicom.values.pet import suv_factors
+from workbench.dicom.values.enhanced_pet import quantity
+from workbench.dicom.values.luts import ModalityLuts, frame_luts, modality_luts
+from workbench.dicom.values.palettes import has_palette, palettes
+from workbench.dicom.values.pet import SuvFactors, suv_factors
 from workbench.dicom.values.real_world import Choice, applied, choices
 from workbench.dicom.values.scaling import Lut
 from workbench.dicom.values.stated import Floats, distinct, floats, words
+from workbench.dicom.values.suv_files import is_enhanced
 from workbench.dicom.values.units import SUV_UNITS, named_unit, stated_unit
 from workbench.errors import DicomError, SuvUnavailable, UsageError
 from workbench.findings import Finding
@@ -109,7 +112,9 @@ def rule_of(part: pa.Table, pixels: Pixels, values: str, root: str | os.PathLike
     if not isinstance(values, str):
         raise UsageError(f"values cannot be {values!r}", remedy="use 'physical', 'stored' or 'suv'")
     n = part.num_rows
-    fixed = pixels.colour or "PALETTE COLOR" in distinct(part, "PhotometricInterpretation")
+    fixed = pixels.colour or has_palette(part)
+    if values == "physical" and fixed and not pixels.colour and root is not None:
+        return _coloured(part, pixels, root)
     if values == "stored" or (fixed and values == "physical"):
         return Rule("1", "colour" if pixels.colour else "stored", rows=n)
     if values == "physical":
@@ -123,6 +128,8 @@ def rule_of(part: pa.Table, pixels: Pixels, values: str, root: str | os.PathLike
                 return _real_world(choice, pixels)
     elif values == "suv" and modality == "PT" and not fixed:
         return _uptake(part, pixels, root)
+    elif values == "suv" and modality != "PT":
+        raise UsageError("values cannot be 'suv': not a PET series", remedy=f"use {_offered(part, maps, fixed)}")
     elif values == "quantitative" and _philips_mr(part) and not fixed:
         return _quantitative(part)
     raise UsageError(f"values cannot be {values!r} for this series", remedy=f"use {_offered(part, maps, fixed)}")
@@ -144,7 +151,13 @@ def _physical(part: pa.Table, pixels: Pixels, root: str | os.PathLike[str] | Non
     n = part.num_rows
     units, kind, findings = stated_unit(part)
     if any(distinct(part, "ModalityLUTSequence")):
-        return _looked_up(part, root, findings)
+        return _looked_up(part, None if root is None else modality_luts(part, root), findings)
+    if root is not None and (tables := frame_luts(part, root)) is not None:
+        return _looked_up(part, tables, findings)
+    if is_enhanced(part) and (held := quantity(part, pixels.low, pixels.high)) is not None:
+        if held.choice is not None:
+            return _real_world(held.choice, pixels)
+        units, kind, findings = held.units, _kind_of(held.units), ()
     slope, intercept = floats(part, "RescaleSlope"), floats(part, "RescaleIntercept")
     if kind == "dose":
         slope, intercept = floats(part, "DoseGridScaling"), np.zeros(n)
@@ -160,6 +173,10 @@ def _physical(part: pa.Table, pixels: Pixels, root: str | os.PathLike[str] | Non
         if isinstance(found, Rule):
             return found
         findings = (*findings, found)
+    halved = int((np.isnan(intercept) & ~missing).sum())
+    if halved:
+        text = f"RescaleIntercept missing or no number in {halved} of {n} images"
+        return _left(*findings, Finding("units-unknown", text, count=halved), n=n)
     if missing.any() and kind.startswith(_NEEDS_SLOPE) and "NM" not in distinct(part, "Modality"):
         text = f"RescaleSlope missing in {int(missing.sum())} of {n} images"
         findings = (*findings, Finding("units-unknown", text, count=n))
@@ -177,19 +194,28 @@ def _physical(part: pa.Table, pixels: Pixels, root: str | os.PathLike[str] | Non
     return Rule(units, kind, findings, slope, intercept, rows=n)
 
 
+def _coloured(part: pa.Table, pixels: Pixels, root: str | os.PathLike[str]) -> Rule:
+    """Colours by the files' own palettes; where one has none that can be used, indices and a finding."""
+    n = part.num_rows
+    found = palettes(part, root)
+    if found.unusable or pixels.floating:
+        finding = Finding("palette-unusable", found.reason or "pixels are not whole numbers", count=found.unusable or n)
+        return Rule("1", "stored", (finding,), rows=n)
+    return Rule("1", "colour", luts=found.luts, rows=n)
+
+
 def _left(*findings: Finding, n: int = 0) -> Rule:
     """Numbers left as stored, of unknown unit."""
     return Rule("", "stored", findings, rows=n)
 
 
-def _looked_up(part: pa.Table, root: str | os.PathLike[str] | None, findings: tuple[Finding, ...]) -> Rule:
-    """Values by the files' own look-up tables."""
+def _looked_up(part: pa.Table, found: ModalityLuts | None, findings: tuple[Finding, ...]) -> Rule:
+    """Values by the files' own look-up tables; None where no file may be opened."""
     n = part.num_rows
-    with_lut = pc.sum(part["ModalityLUTSequence"]).as_py()
-    if root is None:
+    if found is None:
+        with_lut = pc.sum(part["ModalityLUTSequence"]).as_py()
         text = f"modality LUT in {with_lut} images is not applied"
         return _left(*findings, Finding("units-unknown", text, count=with_lut), n=n)
-    found = modality_luts(part, root)
     if found.unread:
         return _left(Finding("modality-lut-unread", f"{found.unread} of {n} images", count=found.unread), n=n)
     types = found.types | (words(part, "RescaleType") if None in found.luts else frozenset())
@@ -231,15 +257,18 @@ def _kind_of(units: str) -> str:
     """Kind of value of a real-world unit."""
     if "SUV" in units:
         return "suv" if "SUVbw" in units else "suv-other"
-    return {"[hnsf'U]": "hounsfield", "Bq/ml": "activity", "Bq/mL": "activity"}.get(units, "real-world")
+    kinds = {"[hnsf'U]": "hounsfield", "Bq/ml": "activity", "Bq/mL": "activity", "{counts}": "counts"}
+    return kinds.get(units, "real-world")
 
 
 def _uptake(part: pa.Table, pixels: Pixels, root: str | os.PathLike[str] | None) -> Rule:
     """Standardised uptake: the factor of each row on top of its rescale."""
-    found = suv_factors(part)
+    found = suv_factors(part, root=root)
     if isinstance(found, SuvUnavailable):
         raise found
     n = part.num_rows
+    if is_enhanced(part):
+        return _times(_physical(part, pixels, root), found)
     slope = floats(part, "RescaleSlope")
     missing = int((np.isnan(slope)).sum())
     if missing:
@@ -248,11 +277,34 @@ def _uptake(part: pa.Table, pixels: Pixels, root: str | os.PathLike[str] | None)
         )
     if (slope == 0).any() or any(distinct(part, "ModalityLUTSequence")):
         raise SuvUnavailable("SUV not available: pixels are not rescaled by a slope", tag="RescaleSlope")
-    kind = "suv" if found.kind == "SUVbw" else f"suv-{found.kind.removeprefix('SUV').lower()}"
     return Rule(
-        SUV_UNITS[found.kind], kind, found.findings, slope * found.factor,
+        SUV_UNITS[found.kind], _kind_of_uptake(found.kind), found.findings, slope * found.factor,
         np.nan_to_num(floats(part, "RescaleIntercept")) * found.factor,
         label=found.kind, steps=found.steps, real=True, rows=n,
+    )  # fmt: skip
+
+
+def _kind_of_uptake(name: str) -> str:
+    return "suv" if name == "SUVbw" else f"suv-{name.removeprefix('SUV').lower()}"
+
+
+def _times(rule: Rule, found: SuvFactors) -> Rule:
+    """Uptake: the physical values of *rule* times the factor of each row."""
+    if rule.slope is None or rule.intercept is None:
+        raise SuvUnavailable("SUV not available: stored numbers do not become values", tag="RescaleSlope")
+    made: dict[tuple[int, float], Lut] = {}
+    luts: list[Lut | None] = []
+    for lut, factor in zip(rule.luts or (), found.factor.tolist(), strict=False):
+        if lut is not None:
+            # Frames of one table and one factor share what comes of them.
+            key = id(lut), factor
+            lut = made.get(key) or made.setdefault(key, Lut(lut.first, (lut.table * factor).astype(np.float32)))
+        luts.append(lut)
+    return replace(
+        rule, units=SUV_UNITS[found.kind], value_kind=_kind_of_uptake(found.kind),
+        findings=(*rule.findings, *found.findings), slope=rule.slope * found.factor,
+        intercept=rule.intercept * found.factor, luts=tuple(luts) or None, label=found.kind,
+        steps=(*rule.steps, *found.steps), real=True, rows=len(found.factor),
     )  # fmt: skip
 
 

@@ -1,0 +1,69 @@
+"""What a caller passes in, checked: numbers, and the image of a Dataset."""
+
+from __future__ import annotations
+
+from typing import Any, SupportsFloat, cast
+
+import numpy as np
+import xarray as xr
+
+from workbench.errors import UsageError
+
+
+def finite_number(value: object, *, name: str, remedy: str) -> float:
+    """*value* as a float.
+
+    Parameters
+    ----------
+    value : object
+        A finite number, or an array of no dimension with one.
+    name, remedy : str
+        What it is, and what to give instead; for the message.
+
+    Raises
+    ------
+    UsageError
+        Anything else.
+
+    Examples
+    --------
+    >>> finite_number(np.int16(40), name="center", remedy="give HU")
+    40.0
+    """
+    kind = np.asarray(value).dtype.kind if np.isscalar(value) or getattr(value, "shape", None) == () else "?"
+    if kind not in "iuf" or not np.isfinite(number := float(cast(SupportsFloat, value))):
+        raise UsageError(f"{name} cannot be {short(value)}", remedy=remedy)
+    return number
+
+
+def short(value: object) -> str:
+    """*value* in a message: as it is written where that is short, else what it is.
+
+    Examples
+    --------
+    >>> short("lung"), short(np.zeros(9))
+    ("'lung'", 'ndarray')
+    """
+    plain = isinstance(value, (str, bytes, bool, int, float, complex, list, tuple, dict, set, type(None), np.generic))
+    told = repr(value) if plain else type(value).__name__
+    return told if len(told) <= 60 else f"{told[:57]}..."
+
+
+def image_of(dataset: xr.Dataset, *, kinds: str = "biuf") -> xr.DataArray:
+    """The variable ``image`` of *dataset*, of a dtype of one of the *kinds*.
+
+    Raises
+    ------
+    UsageError
+        It is not there, or holds something else.
+    """
+    if "image" not in dataset.data_vars:
+        names = ", ".join(map(str, dataset.data_vars))
+        raise UsageError(
+            "no variable 'image' in this Dataset",
+            remedy=f"call it on a Dataset of a series{f', or rename one of: {names}' if names else ''}",
+        )
+    image: Any = dataset["image"]
+    if image.dtype.kind not in kinds:
+        raise UsageError(f"image holds {image.dtype}, no real numbers", remedy="make numbers of it first: astype(...)")
+    return cast(xr.DataArray, image)
