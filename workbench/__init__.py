@@ -16,7 +16,7 @@ from workbench.errors import WorkbenchError
 from workbench.options import options
 
 if TYPE_CHECKING:
-    from workbench import arrays, cohort, dicom, extracts, labels, reports, synthetic
+    from workbench import arrays, cohort, dicom, extracts, labels, measure, reports, synthetic
     from workbench.cohort import Cohort, open_cohort
     from workbench.reports import report
 
@@ -28,7 +28,7 @@ _LAZY = {
     "open_cohort": "workbench.cohort",
     "report": "workbench.reports",
 }
-_ROOMS = ("arrays", "cohort", "dicom", "extracts", "labels", "reports", "synthetic")
+_ROOMS = ("arrays", "cohort", "dicom", "extracts", "labels", "measure", "reports", "synthetic")
 
 __all__ = [
     "Cohort",
@@ -39,6 +39,7 @@ __all__ = [
     "dicom",
     "extracts",
     "labels",
+    "measure",
     "open_cohort",
     "options",
     "report",

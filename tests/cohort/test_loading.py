@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from workbench.errors import AmbiguousSeries, SeriesNotFound
+from workbench.errors import AmbiguousSeries, SeriesNotFound, UsageError
 from workbench.synthetic import write_federation
 
 
@@ -87,3 +87,28 @@ def test_a_tilted_gantry_keeps_its_shear_in_the_affine(cohort: wb.Cohort) -> Non
     loaded = cohort.load(uid)
     assert loaded.attrs["shear_deg"] == pytest.approx(15, abs=0.01)
     assert "gantry-tilt" in loaded.attrs["findings"]
+
+
+def _with_lesion(truth: dict) -> str:
+    return next(lesion["series_uid"] for lesion in truth["lesions"])
+
+
+def test_masks_are_chosen_while_loading(cohort: wb.Cohort, truth: dict) -> None:
+    uid = _with_lesion(truth)
+    part = 1 if cohort.series.set_index("SeriesInstanceUID").loc[uid, "n_parts"] > 1 else None
+    every = cohort.load(uid, masks=True, part=part)
+    first = str(every["segment"].values[0])
+    chosen = cohort.load(uid, masks={"name": first}, part=part, names={first: "Target"})
+    assert set(chosen["segment"].values) == {first}
+    assert set(chosen["segment_standard"].values) == {"Target"}
+    none = cohort.load(uid, masks={"name": "no such segment"}, part=part)
+    assert "mask" not in none
+    assert "label-not-selected" in none.attrs["findings"]
+    assert "mask" in cohort.load(uid, masks="newest", part=part)
+
+
+def test_how_masks_come_means_nothing_without_masks(cohort: wb.Cohort, truth: dict) -> None:
+    with pytest.raises(UsageError, match=r"^threshold without masks"):
+        cohort.load(_with_lesion(truth), threshold=0.5)
+    with pytest.raises(UsageError, match="cannot be selected"):
+        cohort.load(_with_lesion(truth), masks="oldest")

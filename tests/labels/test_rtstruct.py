@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from tests.labels.objects import FRAME, Region, box, oblique, stack, to_world, write_rtstruct
 from workbench.dicom.stacks.geometry import Grid, grid_from
-from workbench.labels import Masks, describe, masks_on_grid
+from workbench.labels import Masks, contours, describe, masks_on_grid
 
 CLOSED = "CLOSED_PLANAR"
 
@@ -279,3 +280,54 @@ def test_images_are_named_by_contours_where_no_series_is(data_dir: Path) -> None
     assert held.referenced_series_uids == ()
     assert [finding.code for finding in held.findings] == ["label-source-missing"]
     assert len(held.referenced_instance_uids) >= 3
+
+
+def test_contours_are_read_once_and_filled_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = stack()
+    region = on_slice(grid, 1, box(0.5, 0.5, 2.5, 2.5))
+    region.contours += on_slice(grid, 2, box(0.5, 0.5, 5.5, 5.5)).contours
+    masks = draw(tmp_path, grid, region)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    filled: list[int] = []
+    real = contours.fill_contours
+    monkeypatch.setattr(contours, "fill_contours", lambda *a, **k: filled.append(1) or real(*a, **k))
+    again = pickle.loads(pickle.dumps(masks))
+    assert again.layers.read(0, np.array([3, 1])).sum(axis=(1, 2)).tolist() == [0, 4]
+    assert len(filled) == 1
+    assert again.data.sum(axis=(0, 2, 3)).tolist() == [0, 4, 25, 0]
+
+
+def test_emptiness_is_known_from_the_widest_outline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = stack()
+    region = on_slice(grid, 0, box(0.6, 0.6, 0.9, 0.9))
+    region.contours += on_slice(grid, 1, box(0.5, 0.5, 5.5, 5.5)).contours
+    filled: list[int] = []
+    real = contours.fill_contours
+    monkeypatch.setattr(contours, "fill_contours", lambda *a, **k: filled.append(1) or real(*a, **k))
+    assert codes(draw(tmp_path, grid, region)) == []
+    assert len(filled) == 1
+    assert codes(draw(tmp_path, grid, on_slice(grid, 0, box(0.6, 0.6, 0.9, 0.9)))) == ["label-empty"]
+
+
+def test_points_and_lines_are_a_table_of_places(tmp_path: Path) -> None:
+    grid = stack()
+    line = to_world(grid, 1, [[1, 1], [1, 5], [4, 5]])
+    masks = draw(tmp_path, grid, Region([("OPEN_PLANAR", line), ("POINT", line[:1])], name="ureter"))
+    assert [(d.segment, d.name, d.geometry, len(d.places)) for d in masks.drawings] == [
+        (1, "ureter", "OPEN_PLANAR", 3), (1, "ureter", "POINT", 1),
+    ]  # fmt: skip
+    np.testing.assert_allclose(masks.drawings[0].places, line)
+    assert [row["drawing"] for row in masks.points] == [0, 0, 0, 1]
+    np.testing.assert_allclose([masks.points[1][axis] for axis in "xyz"], line[1])
+
+
+def test_date_of_a_structure_set_comes_along(tmp_path: Path) -> None:
+    from pydicom import dcmread
+
+    path = write_rtstruct(tmp_path / "rs.dcm", on_slice(stack(), 1, box(0.5, 0.5, 2.5, 2.5)))
+    dataset = dcmread(path)
+    dataset.StructureSetDate, dataset.StructureSetTime = "20230102", "0304"
+    dataset.save_as(path)
+    assert masks_on_grid(path, grid=stack()).segments[0].date == "2023-01-02T03:04"
+    assert describe(path).segments == masks_on_grid(path, grid=stack()).segments

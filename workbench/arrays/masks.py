@@ -1,93 +1,320 @@
-"""Segmentations onto the Dataset of the series they refer to: ``mask (segment, z, y, x)``."""
+"""Segmentations onto the Dataset of the series they refer to: ``mask (segment, z, y, x)``, lazily."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from xarray.core import indexing
 
-from workbench.arrays.coordinates import text
+from workbench.arrays.coordinates import codes, text, words
+from workbench.arrays.label_files import LabelFile, Paths, files_of
+from workbench.arrays.lazy_masks import LazyMasks, Reordered
+from workbench.dicom.stacks.geometry import Grid
 from workbench.dicom.stacks.stack import Plan
-from workbench.errors import LabelError, PathNotFound
+from workbench.errors import LabelError, PathNotFound, UsageError
 from workbench.findings import Finding
 from workbench.labels import Masks, Segment, masks_on_grid
+from workbench.labels.choosing import Select, above, check_select, chosen, named
+from workbench.labels.names import name_table
+
+if TYPE_CHECKING:
+    from workbench.labels.names import Names
+
+__all__ = ["LabelFile", "MaskOptions", "masks", "with_masks"]
+
+#: Fields of a segment that are coordinates of its dimension.
+FIELDS: Final = (
+    "code", "category", "region", "algorithm", "annotator", "date", "standard", "source_uid", "kind",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class LabelFile:
-    """A segmentation or structure set that refers to a series."""
+class MaskOptions:
+    """Which masks, under which names, and how they come onto the image."""
 
-    #: Where it is.
-    path: Path
-    #: What to call it in findings, relative to its extract.
-    name: str
-    #: Bytes and time of change when it was indexed; None where it was not.
-    indexed: tuple[int, int] | None = None
+    #: ``newest`` or a mapping, see :func:`workbench.labels.choosing.chosen`; None for all.
+    select: Select | None = None
+    #: The user's own table of names, see :func:`workbench.labels.names.name_table`.
+    names: Names | None = None
+    #: Least fraction that is in a mask; None leaves fractions as they are.
+    threshold: float | None = None
+    #: ``nearest`` for masks on another grid; None refuses them by a finding.
+    resample: Literal["nearest"] | None = None
+    #: Refuse another frame of reference.
+    check_frame: bool = True
 
-    def changed(self) -> bool:
-        """Whether the file is not, or no longer, the one that was indexed."""
-        if self.indexed is None:
-            return False
-        try:
-            facts = self.path.stat()
-        except OSError:
-            return True
-        return (facts.st_size, facts.st_mtime_ns) != self.indexed
+    def __post_init__(self) -> None:
+        check_select(self.select)
+        above(Masks.none((1, 1, 1)), self.threshold)
+        if self.resample not in (None, "nearest"):
+            raise UsageError(f"resample={self.resample!r} is not 'nearest'")
 
 
-def with_masks(dataset: xr.Dataset, plan: Plan, files: Iterable[LabelFile]) -> tuple[xr.Dataset, list[Finding]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Target:
+    """The slices of a Dataset as labels see them: ascending along the normal, each place once."""
+
+    grid: Grid
+    #: SOPInstanceUID of each slice of the grid.
+    uids: list[str]
+    #: Slice of the grid for each slice of the Dataset; None where they are the same.
+    order: NDArray[np.int64] | None = None
+    #: Slice of the Dataset for each slice of the grid.
+    first: NDArray[np.int64] | None = None
+
+    def onto(self, masks: Masks) -> Masks:
+        """Masks of the grid on the slices of the Dataset."""
+        if self.order is None:
+            return masks
+        shape = (len(self.order), *masks.shape[1:])
+        return replace(masks, shape=shape, layers=Reordered(masks.layers, self.order))
+
+
+def with_masks(
+    dataset: xr.Dataset, plan: Plan, files: Iterable[LabelFile], *, options: MaskOptions | None = None
+) -> tuple[xr.Dataset, list[Finding]]:
     """Dataset with ``mask (segment, z, y, x)`` of all label files, and what was irregular about them.
 
-    Segments are labelled by name; code, category, algorithm, annotator, number and source stand beside it.
-    Fractional segmentations come as ``fraction (fraction_segment, z, y, x)``, never thresholded. A label object
-    that cannot be used is a finding and does not hide the others.
+    Segments are labelled by name; code, category, region, algorithm, annotator, date, standard name, kind, number and
+    source stand beside it. Fractional segmentations come as ``fraction (fraction_segment, z, y, x)``, unless there is
+    a threshold. A label object that cannot be used is a finding and does not hide the others.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        As :func:`workbench.arrays.build.build` makes it of *plan*.
+    plan : Plan
+        Of the series.
+    files : iterable of LabelFile
+        Segmentations and structure sets.
+    options : MaskOptions, optional
+        Which of them, and how.
     """
-    findings: list[Finding] = []
-    binary: list[Masks] = []
-    fractional: list[Masks] = []
     # Labels are drawn on places; with an extra dimension every volume has the same ones.
     cells = plan.cells.reshape(-1, plan.cells.shape[-1])
     row_of_slice = np.where((cells >= 0).any(axis=0), cells.max(axis=0), -1)
     uids = plan.rows["SOPInstanceUID"].to_pylist()
-    slice_uids = [uids[row] if row >= 0 else "" for row in row_of_slice]
+    target = _Target(plan.grid, [uids[row] if row >= 0 else "" for row in row_of_slice])
+    return _added(dataset, target, list(files), options or MaskOptions())
+
+
+def masks(
+    dataset: xr.Dataset, source: Paths | Any = None, *, options: MaskOptions | None = None
+) -> tuple[xr.Dataset, list[Finding]]:
+    """Dataset with the masks of label files or of a labelled array, and what was irregular about them.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        A series as opened by ``engine="dicom"``, or a part of one.
+    source : path, paths or array, optional
+        As :func:`workbench.arrays.label_files.files_of`; or labels (z, y, x), or masks (segment, z, y, x), as numpy or
+        labelled array.
+    options : MaskOptions, optional
+        Which of them, and how.
+
+    Raises
+    ------
+    UsageError, PathNotFound
+        *source* is none that there is.
+    GridMismatch, LabelError
+        An array that is not on the voxels of the image, or holds no labels.
+    IrregularGeometry
+        Tilted slices without an even grid were cropped.
+    """
+    options = options or MaskOptions()
+    target = _target(dataset)
+    if source is None or _is_paths(source):
+        files, findings = files_of(source, dataset)
+        added, further = _added(dataset, target, files, options)
+        return added, [*findings, *further]
+    from workbench.labels.plain_array import masks_of
+
+    labels = source
+    if not hasattr(labels, "dims"):
+        labels = np.asarray(labels)
+        if target.first is not None and labels.ndim >= 3 and labels.shape[-3] == dataset.sizes["z"]:
+            labels = labels.take(target.first, axis=-3)
+    found = masks_of(labels, grid=target.grid, sop_instance_uids=target.uids, check_frame=options.check_frame)
+    return _chosen(dataset, [target.onto(named(found, name_table(options.names)))], [], options)
+
+
+def _is_paths(source: Any) -> bool:
+    import os
+
+    if isinstance(source, (str, os.PathLike)):
+        return True
+    return isinstance(source, (list, tuple)) and all(isinstance(one, (str, os.PathLike)) for one in source)
+
+
+def _target(dataset: xr.Dataset) -> _Target:
+    """The slices of a Dataset as it stands now."""
+    from workbench.arrays.image_grid import image_grid
+    from workbench.dicom.stacks.geometry import grid_from
+
+    image = image_grid(dataset)
+    uids = _slice_uids(dataset)
+    frame = image.frame_of_reference_uid
+    if not image.placed:
+        nowhere = grid_from(image.positions, np.full(6, np.nan), (np.nan, np.nan), image.shape[1:], projection=True)
+        return _Target(replace(nowhere, frame_of_reference_uid=frame), uids)
+    steps = (image.y_step, image.x_step)
+    spacing = (float(np.linalg.norm(steps[0])), float(np.linalg.norm(steps[1])))
+    orientation = np.concatenate([image.x_step / spacing[1], image.y_step / spacing[0]])
+    depth = image.positions @ np.cross(orientation[:3], orientation[3:])
+    _, first, order = np.unique(np.round(depth, 5), return_index=True, return_inverse=True)
+    grid = grid_from(image.positions[first], orientation, spacing, image.shape[1:], frame_of_reference_uid=frame)
+    if len(first) == len(depth) and (np.diff(first) > 0).all():
+        return _Target(grid, uids)
+    return _Target(grid, [uids[slice_] for slice_ in first], order.ravel(), first)
+
+
+def _slice_uids(dataset: xr.Dataset) -> list[str]:
+    n = dataset.sizes["z"]
+    if "sop_instance_uid" not in dataset.coords:
+        return [""] * n
+    uids = dataset["sop_instance_uid"]
+    if "z" not in uids.dims:
+        return [str(uids.values.ravel()[0])] * n if uids.size else [""] * n
+    # With an extra dimension any of the images at a place stands for it.
+    values = uids.transpose(..., "z").values.reshape(-1, n)
+    return [next((str(uid) for uid in column if uid), "") for column in values.T]
+
+
+def _added(
+    dataset: xr.Dataset, target: _Target, files: Sequence[LabelFile], options: MaskOptions
+) -> tuple[xr.Dataset, list[Finding]]:
+    findings: list[Finding] = []
+    found: list[Masks] = []
+    table = name_table(options.names)
     for file in files:
         if file.changed():
-            text = "file changed after it was indexed: open the cohort again"
-            findings.append(Finding("label-unreadable", text, path=file.name))
+            message = "file changed after it was indexed: open the data again"
+            findings.append(Finding("label-unreadable", message, path=file.name))
             continue
         try:
-            masks = masks_on_grid(file.path, grid=plan.grid, sop_instance_uids=slice_uids, name=file.name)
+            found.append(target.onto(named(_read(file, target, options), table)))
         except (LabelError, PathNotFound) as error:
             findings.append(Finding("label-unreadable", error.what, path=file.name))
-            continue
-        findings.extend(masks.findings)
-        if masks.segments:
-            (fractional if masks.kind == "fraction" else binary).append(masks)
+    return _chosen(dataset, found, findings, options)
+
+
+def _read(file: LabelFile, target: _Target, options: MaskOptions) -> Masks:
+    if not file.is_nifti:
+        return masks_on_grid(
+            file.path, grid=target.grid, sop_instance_uids=target.uids, name=file.name,
+            check_frame=options.check_frame, resample=options.resample,
+        )  # fmt: skip
+    from workbench.labels.nifti import masks_of
+
+    found = masks_of(file.path, grid=target.grid, name=file.name)
+    if options.resample == "nearest" and any(finding.code == "label-grid-differs" for finding in found.findings):
+        from workbench.labels.nifti_grid import masks_by_nearest
+
+        return masks_by_nearest(file.path, grid=target.grid, name=file.name)
+    return found
+
+
+def _chosen(
+    dataset: xr.Dataset, found: Sequence[Masks], findings: list[Finding], options: MaskOptions
+) -> tuple[xr.Dataset, list[Finding]]:
+    """Dataset with what is asked for of the masks, and all findings."""
+    kept, further = chosen(found, options.select)
+    kept = [above(each, options.threshold) for each in kept]
+    findings = [*findings, *further, *(finding for each in kept for finding in each.findings)]
     added = dataset
-    if binary:
-        added = _add(added, "mask", "segment", binary)
-    if fractional:
-        added = _add(added, "fraction", "fraction_segment", fractional)
+    for name, dim in (("mask", "segment"), ("fraction", "fraction_segment")):
+        if some := [each for each in kept if each.kind == name and each.segments]:
+            added = _add(added, name, dim, some)
+    if drawings := [drawing for each in kept for drawing in each.drawings]:
+        added = added.assign_coords(_points(drawings))
     return added, findings
+
+
+def told(dataset: xr.Dataset, findings: Sequence[Finding]) -> xr.Dataset:
+    """Dataset with the findings in its attributes: codes among the others, texts in the lines of ``mask_findings``."""
+    if not findings:
+        return dataset
+    texts = [f"{f.code}: {f.message}" + (f" [{f.path}]" if f.path else "") for f in findings]
+    known = sorted({*codes(dataset.attrs.get("findings", "")), *(f.code for f in findings)})
+    return dataset.assign_attrs(findings=words(known), mask_findings="\n".join(texts))
 
 
 def _add(dataset: xr.Dataset, name: str, dim: str, masks: Sequence[Masks]) -> xr.Dataset:
     segments = [segment for each in masks for segment in each.segments]
-    data = masks[0].data if len(masks) == 1 else np.concatenate([each.data for each in masks])
     attrs: dict[str, Any] = {"long_name": "segmentation", "units": "1"}
     if name == "fraction":
-        attrs["value_kind"] = [kind for each in masks for kind in [each.fractional_type] * len(each.segments)]
-    variable = xr.Variable((dim, "z", "y", "x"), data, attrs)
+        attrs["value_kind"] = words(kind for each in masks for kind in [each.fractional_type] * len(each.segments))
+    lazy = LazyMasks(masks)
+    chunks = dict(zip((dim, "z", "y", "x"), (1, *lazy.shape[1:]), strict=True))
+    variable = xr.Variable(
+        (dim, "z", "y", "x"), indexing.LazilyIndexedArray(lazy), attrs, encoding={"preferred_chunks": chunks}
+    )
     return dataset.assign({name: variable}).assign_coords(_coords(dim, segments))
 
 
 def _coords(dim: str, segments: Sequence[Segment]) -> dict[str, Any]:
     coords: dict[str, Any] = {dim: text((dim,), [segment.name for segment in segments])}
-    for field in ("code", "category", "algorithm", "annotator", "source_uid"):
+    for field in FIELDS:
         coords[f"{dim}_{field}"] = text((dim,), [getattr(segment, field) for segment in segments])
     coords[f"{dim}_number"] = (dim, np.array([segment.number for segment in segments]))
     return coords
+
+
+def _points(drawings: Sequence[Any]) -> dict[str, Any]:
+    """Points and open lines as coordinates: ``point_position (point, axis)`` in mm, and which drawing each is of."""
+    counts = [len(drawing.places) for drawing in drawings]
+    numbers = [index for index, count in enumerate(counts) for _ in range(count)]
+    attrs: Mapping[str, Any] = {"units": "mm", "long_name": "points and open lines of structure sets, LPS"}
+    return {
+        "point_position": xr.Variable(("point", "axis"), np.concatenate([d.places for d in drawings]), attrs),
+        "point_drawing": ("point", np.array(numbers)),
+        "point_name": text(("point",), [drawings[number].name for number in numbers]),
+        "point_geometry": text(("point",), [drawings[number].geometry for number in numbers]),
+        "point_segment_number": ("point", np.array([drawings[number].segment for number in numbers])),
+    }
+
+
+def add_masks(dataset: xr.Dataset, source: Paths | Any = None, **how: Any) -> xr.Dataset:
+    """Dataset with ``mask`` (segment, z, y, x), or ``fraction``, read from the files when it is asked for.
+
+    What is irregular stands in ``attrs["mask_findings"]``, and its codes among ``attrs["findings"]``.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        A series as opened by ``engine="dicom"``, or a part of one.
+    source : path, paths or array, optional
+        A SEG, RTSTRUCT or NIfTI file, several, or a folder of them; or labels (z, y, x), or masks (segment, z, y, x),
+        as numpy or labelled array. Without it, what refers to the series in the folder that it was opened from and
+        below, else right beside it.
+    **how
+        ``select``: "newest", or a mapping of ``name``, ``code``, ``algorithm``, ``annotator``, ``newest`` ...;
+        ``names``: a mapping or CSV that extends the shipped table of standard names; ``threshold``: makes fractions
+        masks; ``resample="nearest"``: brings masks of another grid onto the image; ``check_frame=False``: also those
+        of another frame of reference. See :class:`MaskOptions`.
+
+    Raises
+    ------
+    UsageError, PathNotFound
+        An option or *source* is none that there is.
+    GridMismatch, LabelError
+        An array that is not on the voxels of the image, or holds no labels.
+
+    Examples
+    --------
+    >>> from workbench.arrays.image_grid import from_array
+    >>> ct = from_array(np.zeros((2, 4, 4), "int16"), np.diag([1.0, 1.0, 2.0, 1.0])[:, [2, 1, 0, 3]])
+    >>> labels = np.zeros((2, 4, 4), int)
+    >>> labels[0, 1:3, 1:3] = 7
+    >>> found = ct.patient.masks(labels)
+    >>> found["mask"].sizes["segment"], found["segment"].values.tolist(), int(found["mask"].sum())
+    (1, ['label 7'], 4)
+    """
+    added, findings = masks(dataset, source, options=MaskOptions(**how))
+    return told(added, findings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.cohort.database import Database
 from workbench.cohort.harmonise import variables
@@ -14,6 +14,9 @@ from workbench.errors import AmbiguousSeries, SeriesNotFound
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+    from workbench.labels.choosing import Select
+    from workbench.labels.names import Names
 
 
 class Cohort:
@@ -129,7 +132,10 @@ class Cohort:
         *,
         node: str | None = None,
         part: int | None = None,
-        masks: bool = False,
+        masks: bool | Select = False,
+        names: Names | None = None,
+        threshold: float | None = None,
+        resample: Literal["nearest"] | None = None,
         values: str = "physical",
         dtype: str | None = None,
     ) -> xr.Dataset:
@@ -143,8 +149,16 @@ class Cohort:
             Needed where the same series stands at several nodes.
         part : int, optional
             Needed where a series was split; 1 is the largest part.
-        masks : bool, default False
-            Add ``mask (segment, z, y, x)`` of every segmentation and structure set that refers to the series.
+        masks : bool, "newest" or mapping, default False
+            Add ``mask (segment, z, y, x)`` of every segmentation and structure set that refers to the series; of the
+            newest alone; or of the segments that fit, e.g. ``{"name": "GTV*", "algorithm": "MANUAL"}``. What was
+            irregular stands in ``attrs["mask_findings"]``.
+        names : mapping or path of a CSV, optional
+            Further spellings of segment names; see :func:`workbench.labels.names.name_table`.
+        threshold : float, optional
+            Fractions of at least this are in ``mask``; without it they are ``fraction (fraction_segment, z, y, x)``.
+        resample : {"nearest"}, optional
+            Bring masks of another grid onto the image; without it they are findings.
         values, dtype
             As in ``xarray.open_dataset(..., engine="dicom")``.
 
@@ -156,8 +170,9 @@ class Cohort:
         """
         from workbench.cohort.loading import load
 
-        return load(self._owner(series_uid, node), series_uid, part=part, masks=masks, values=values, dtype=dtype,
-                    database=self._database)  # fmt: skip
+        how = {"names": names, "threshold": threshold, "resample": resample}
+        return load(self._owner(series_uid, node), series_uid, part=part, masks=masks, how=how, values=values,
+                    dtype=dtype, database=self._database)  # fmt: skip
 
     def _owner(self, series_uid: str, node: str | None) -> Stored:
         """The extract that holds a series of this cohort."""

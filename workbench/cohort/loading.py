@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
 from workbench.arrays.build import build
-from workbench.arrays.masks import LabelFile, with_masks
+from workbench.arrays.masks import LabelFile, MaskOptions, told, with_masks
 from workbench.arrays.tree import tree
 from workbench.cohort.database import Database
 from workbench.cohort.store import Stored
@@ -22,6 +22,8 @@ from workbench.progress import task
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from workbench.labels.choosing import Select
 
 
 def _read(extract: Stored, **options: Any) -> pa.Table:
@@ -47,14 +49,24 @@ def load(
     series_uid: str,
     *,
     part: int | None,
-    masks: bool,
+    masks: bool | Select,
+    how: Mapping[str, Any],
     values: str,
     dtype: str | None,
     database: Database,
 ) -> xr.Dataset:
-    """Lazy Dataset of one series, with its masks where asked for."""
-    if not isinstance(masks, bool):
-        raise UsageError("masks is either True or False", remedy="choose segments on the loaded Dataset")
+    """Lazy Dataset of one series, with its masks where asked for.
+
+    Parameters
+    ----------
+    masks : bool, "newest" or mapping
+        Whether, or which; see :func:`workbench.labels.choosing.chosen`.
+    how : mapping
+        Further fields of :class:`workbench.arrays.masks.MaskOptions`.
+    """
+    options = None if masks is False else MaskOptions(select=None if masks is True else masks, **how)
+    if options is None and (given := [name for name, value in how.items() if value is not None]):
+        raise UsageError(f"{', '.join(given)} without masks", remedy="load with masks=True")
     series = choose(_instances(extract, series_uid), extract.root, series=series_uid, where=extract.node)
     plan = choose_part(series, part)
     dataset = build(series, plan, extract.root, values=values, dtype=dtype)
@@ -62,13 +74,9 @@ def load(
         "select patient_id from series where node = ? and SeriesInstanceUID = ?", [extract.node, series_uid]
     )
     dataset.attrs |= {"node": extract.node, "patient_id": listed[0][0]}
-    if masks:
-        dataset, findings = with_masks(dataset, plan, label_files(extract, series_uid))
-        if findings:
-            dataset.attrs["findings"] = sorted({*dataset.attrs["findings"], *(f.code for f in findings)})
-            dataset.attrs["mask_findings"] = [
-                f"{f.code}: {f.message}" + (f" [{f.path}]" if f.path else "") for f in findings
-            ]
+    if options is not None:
+        dataset, findings = with_masks(dataset, plan, label_files(extract, series_uid), options=options)
+        dataset = told(dataset, findings)
     return dataset
 
 

@@ -1,4 +1,4 @@
-"""Frames of a SEG: where each one is, and its stored values, one frame at a time.
+"""Frames of a SEG: where each one is, what it shows, and where its pixels lie in the file.
 
 The functional groups are read as PS3.3 C.7.6.16 writes them: what the shared group says holds for every frame,
 unless the frame says otherwise. DimensionIndexValues are not used, they are often wrong.
@@ -6,21 +6,31 @@ unless the frame says otherwise. DimensionIndexValues are not used, they are oft
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.dicom.headers.walk import DEFLATED_LE, EXPLICIT_BE, NATIVE
+from workbench.dicom.pixels.encapsulated import whole_fragments
+from workbench.dicom.pixels.frame_refs import FrameRef
 from workbench.errors import LabelError
-from workbench.labels.header import first, items, numbers, text
+from workbench.labels.header import text
+from workbench.labels.seg_header import ORIENTATION, POSITION, SEGMENT, SOURCE, SPACING, SegHeader
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
+    from collections.abc import Sequence
 
 Floats = NDArray[np.float64]
 
-_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+#: Frames of one object at most.
+MAX_FRAMES: Final = 2_000_000
+#: Bits of a pixel that are read.
+_BITS: Final = (1, 8, 16)
+_AGAIN: Final = "ask the node for the file again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +60,35 @@ class FrameTable:
     plane: NDArray[np.int64]
     #: Orientations and spacings that occur.
     planes: tuple[Plane, ...]
-    #: SOPInstanceUID of the first source image; empty where missing.
-    sources: tuple[str, ...]
 
 
-def _group(shared: Dataset | None, own: Dataset | None, keyword: str) -> Dataset | None:
-    for group in (own, shared):
-        if group is not None and (item := first(group, keyword)) is not None:
-            return item
-    return None
+def _numbers(value: bytes | None) -> tuple[float, ...]:
+    return tuple(float(part) for part in value.split(b"\\")) if value and value.strip() else ()
 
 
-def _source(shared: Dataset | None, own: Dataset | None) -> str:
-    derivation = _group(shared, own, "DerivationImageSequence")
-    image = None if derivation is None else first(derivation, "SourceImageSequence")
-    return text(image, "ReferencedSOPInstanceUID")
+def _column(header: SegHeader, number: int, count: int) -> list[bytes | None]:
+    """The frames' own values, and the shared one where they say nothing."""
+    shared = header.shared(number)
+    # Without per-frame groups (TILED_FULL, or a single frame) the shared group holds for all.
+    if not header.n_groups:
+        return [shared] * count
+    return [shared if value is None else value for value in header.column(number)]
 
 
-def frame_table(dataset: Dataset, *, name: str) -> FrameTable:
-    """Place, segment and source of every frame, (frame,), LPS mm.
+def _groups_of(values: Sequence[Any]) -> tuple[NDArray[np.int64], list[Any]]:
+    """Number of each value among the different ones, and these."""
+    known: dict[Any, int] = {}
+    index = np.fromiter((known.setdefault(value, len(known)) for value in values), np.int64, len(values))
+    return index, list(known)
+
+
+def frame_table(header: SegHeader, *, name: str) -> FrameTable:
+    """Place and segment of every frame, (frame,), LPS mm.
 
     Parameters
     ----------
-    dataset : pydicom.Dataset
-        The segmentation; its pixels are not touched.
+    header : SegHeader
+        Of the segmentation.
     name : str
         File, for messages.
 
@@ -82,107 +97,69 @@ def frame_table(dataset: Dataset, *, name: str) -> FrameTable:
     LabelError
         Where frames and their descriptions differ in number.
     """
-    count = int(dataset.get("NumberOfFrames") or 1)
-    shared = first(dataset, "SharedFunctionalGroupsSequence")
-    per_frame: list[Any] = items(dataset, "PerFrameFunctionalGroupsSequence")
-    if per_frame and len(per_frame) != count:
+    count = int(header.dataset.get("NumberOfFrames") or 1)
+    if header.n_groups and header.n_groups != count:
         raise LabelError(
-            f"{count} frames, but {len(per_frame)} descriptions of frames",
+            f"{count} frames, but {header.n_groups} descriptions of frames",
             file=name,
             remedy="ask the node for the object",
         )
-    # Without per-frame groups (TILED_FULL, or a single frame) the shared group holds for all.
-    own: list[Any] = per_frame or [None] * count
-
-    positions = np.full((count, 3), np.nan)
-    segments = np.full(count, -1, dtype=np.int64)
-    plane = np.zeros(count, dtype=np.int64)
-    planes: dict[Plane, int] = {}
-    for index, group in enumerate(own):
-        position = numbers(_group(shared, group, "PlanePositionSequence"), "ImagePositionPatient")
-        if len(position) == 3:
-            positions[index] = position
-        number = text(_group(shared, group, "SegmentIdentificationSequence"), "ReferencedSegmentNumber")
-        segments[index] = int(number) if number else -1
-        lies = Plane(
-            tuple(numbers(_group(shared, group, "PlaneOrientationSequence"), "ImageOrientationPatient")),
-            tuple(numbers(_group(shared, group, "PixelMeasuresSequence"), "PixelSpacing")),
-        )
-        plane[index] = planes.setdefault(lies, len(planes))
-    return FrameTable(positions, segments, plane, tuple(planes), tuple(_source(shared, group) for group in own))
+    # Places and planes repeat from segment to segment: each is made numbers once.
+    index, texts = _groups_of(_column(header, POSITION, count))
+    places = [_numbers(value) for value in texts]
+    positions = np.array([place if len(place) == 3 else (np.nan,) * 3 for place in places])[index]
+    plane, pairs = _groups_of(
+        list(zip(_column(header, ORIENTATION, count), _column(header, SPACING, count), strict=True))
+    )
+    planes = tuple(Plane(_numbers(orientation), _numbers(spacing)) for orientation, spacing in pairs)
+    numbers = [int(value) if value else -1 for value in _column(header, SEGMENT, count)]
+    return FrameTable(positions, np.array(numbers, np.int64), plane, planes)
 
 
-class StoredFrames:
-    """Stored values of a segmentation, one (row, column) frame at a time.
+def source_uids(header: SegHeader, count: int) -> list[str]:
+    """SOPInstanceUID of the first image that each frame was drawn on; empty where missing."""
+    return [value.decode("ascii", "replace").strip() if value else "" for value in _column(header, SOURCE, count)]
 
-    Uncompressed bits and bytes are unpacked straight from the stored bytes of that frame; a compressed frame is
-    decoded by highdicom.
+
+def pixels_of(header: SegHeader, path: str | os.PathLike[str], *, name: str) -> FrameRef:
+    """Where the first frame lies and how it is stored; the others differ in their number alone.
 
     Raises
     ------
     LabelError
-        Where pixels are absent, cut off, or in an encoding that cannot be decoded.
+        Pixels are absent, cut off, or stored in a way that is not read.
     """
-
-    def __init__(self, dataset: Dataset, *, name: str) -> None:
-        from pydicom.uid import ImplicitVRLittleEndian
-
-        # A file without its meta header is of the default syntax (PS3.5 10.1).
-        syntax = dataset.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian)
-        if "PixelData" not in dataset:
-            raise LabelError("no pixel data", file=name, remedy="ask the node for the object again")
-        self._dataset = dataset
-        self._encapsulated = bool(syntax.is_encapsulated)
-        self._shape = (int(dataset.Rows), int(dataset.Columns))
-        self._bits = int(dataset.BitsAllocated)
-        self._count = int(dataset.get("NumberOfFrames") or 1)
-        if self._encapsulated:
-            return
-        if self._bits not in (1, 8, 16) or syntax == _BIG_ENDIAN:
-            raise LabelError(
-                f"{self._bits} bits per pixel in {syntax.name} are not read here",
-                file=name,
-                tag="BitsAllocated",
-                remedy="ask the node for Explicit VR Little Endian",
-            )
-        self._bytes = np.frombuffer(dataset.PixelData, dtype=np.uint8)
-        needed = (self._count * self._shape[0] * self._shape[1] * self._bits + 7) // 8
-        if len(self._bytes) < needed:
-            raise LabelError(
-                f"{len(self._bytes)} bytes of pixels, header asks for {needed}: the file is cut off",
-                file=name,
-                tag="PixelData",
-                remedy="ask the node for the file again",
-            )
-
-    def __getitem__(self, index: int) -> NDArray[np.unsignedinteger[Any]]:
-        if self._encapsulated:
-            return self._decode(index)
-        size = self._shape[0] * self._shape[1]
-        if self._bits == 1:
-            # Frames follow each other bit by bit: one need not begin at a byte.
-            start = index * size
-            packed = self._bytes[start // 8 : (start + size + 7) // 8]
-            return np.unpackbits(packed, bitorder="little")[start % 8 : start % 8 + size].reshape(self._shape)
-        width = self._bits // 8
-        raw = self._bytes[index * size * width : (index + 1) * size * width]
-        return raw.view(np.dtype(f"<u{width}")).reshape(self._shape)
-
-    def _decode(self, index: int) -> NDArray[np.unsignedinteger[Any]]:
-        from highdicom.frame import decode_frame
-        from pydicom.encaps import get_frame
-
-        dataset = self._dataset
-        frame: NDArray[np.unsignedinteger[Any]] = decode_frame(
-            get_frame(dataset.PixelData, index, number_of_frames=self._count),
-            transfer_syntax_uid=dataset.file_meta.TransferSyntaxUID,
-            rows=self._shape[0],
-            columns=self._shape[1],
-            samples_per_pixel=1,
-            bits_allocated=self._bits,
-            bits_stored=int(dataset.get("BitsStored") or self._bits),
-            photometric_interpretation=dataset.PhotometricInterpretation,
-            pixel_representation=int(dataset.get("PixelRepresentation") or 0),
-            index=0,
+    dataset = header.dataset
+    bits, rows, columns = int(dataset.BitsAllocated), int(dataset.Rows), int(dataset.Columns)
+    count = int(dataset.get("NumberOfFrames") or 1)
+    if rows < 1 or columns < 1 or not 1 <= count <= MAX_FRAMES:
+        raise LabelError(
+            f"{count} frames of {rows}x{columns} cannot be", file=name, tag="NumberOfFrames", remedy=_AGAIN
         )
-        return frame
+    if header.pixel_offset < 0:
+        raise LabelError("no pixel data", file=name, remedy="ask the node for the object again")
+    if bits not in _BITS or (bits == 1 and header.syntax == EXPLICIT_BE):
+        raise LabelError(
+            f"{bits} bits per pixel in transfer syntax {header.syntax} are not read here",
+            file=name,
+            tag="BitsAllocated",
+            remedy="ask the node for Explicit VR Little Endian",
+        )
+    size, mtime_ns = header.facts
+    if header.syntax in NATIVE and header.syntax != DEFLATED_LE:
+        needed = (count * rows * columns * bits + 7) // 8
+        there = min(header.pixel_length, size - header.pixel_offset)
+        if there < needed:
+            message = f"{there} bytes of pixels, header asks for {needed}: the file is cut off"
+            raise LabelError(message, file=name, tag="PixelData", remedy=_AGAIN)
+    elif header.syntax != DEFLATED_LE:
+        with open(path, "rb") as file:
+            if whole_fragments(file.fileno(), header.pixel_offset, size) < count:
+                raise LabelError("compressed pixels end early", file=name, tag="PixelData", remedy=_AGAIN)
+    return FrameRef(
+        path=os.fspath(Path(path).absolute()), name=name, size=size, mtime_ns=mtime_ns, syntax=header.syntax,
+        offset=header.pixel_offset, length=header.pixel_length, frame=0, n_frames=count, rows=rows, columns=columns,
+        # The whole of what is allocated is the label or fraction, whatever BitsStored says of it.
+        samples=1, bits_allocated=bits, bits_stored=bits, high_bit=bits - 1, signed=False,
+        photometric=text(dataset, "PhotometricInterpretation"), slope=1.0, intercept=0.0,
+    )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from workbench.findings import Finding
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+    from workbench.labels.segment import Segment
 
 Floats = NDArray[np.float64]
 
@@ -100,6 +102,38 @@ def code(dataset: Dataset, keyword: str) -> tuple[str, str]:
     item = first(dataset, keyword)
     value = next((v for k in ("CodeValue", "LongCodeValue", "URNCodeValue") if (v := text(item, k))), "")
     return (f"{text(item, 'CodingSchemeDesignator')}:{value}" if value else "", text(item, "CodeMeaning"))
+
+
+def origin_of(dataset: Dataset, name: str) -> Origin:
+    """The object that findings are about."""
+    return Origin(text(dataset, "SOPInstanceUID"), text(dataset, "SeriesInstanceUID"), name)
+
+
+def empty_finding(empty: Sequence[Segment], origin: Origin) -> Finding:
+    """Finding of segments that have no voxel on the image."""
+    which = ", ".join(str(segment.number) for segment in empty[:5])
+    return origin.finding("label-empty", f"segment {which} has no voxel on the image", count=len(empty))
+
+
+def content_date(dataset: Dataset, stem: str) -> str:
+    """Date and time of ``<stem>Date`` and ``<stem>Time`` as ISO text, at most to the second; empty without a date.
+
+    Examples
+    --------
+    >>> from pydicom.dataset import Dataset
+    >>> held = Dataset()
+    >>> held.ContentDate, held.ContentTime = "20240531", "102030.5"
+    >>> content_date(held, "Content")
+    '2024-05-31T10:20:30'
+    """
+    date, time = text(dataset, f"{stem}Date"), text(dataset, f"{stem}Time")
+    if len(date) != 8 or not date.isdecimal():
+        return ""
+    day = f"{date[:4]}-{date[4:6]}-{date[6:]}"
+    clock = time.partition(".")[0]
+    if len(clock) not in (2, 4, 6) or not clock.isdecimal():
+        return day
+    return f"{day}T{':'.join(clock[i : i + 2] for i in range(0, len(clock), 2))}"
 
 
 def unique(values: Iterable[str]) -> tuple[str, ...]:

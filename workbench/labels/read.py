@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from workbench.dicom.stacks.geometry import Grid
-from workbench.errors import LabelError, PathNotFound, UsageError, WorkbenchError
+from workbench.errors import DicomError, LabelError, PathNotFound, UsageError, WorkbenchError
 from workbench.findings import Finding
 from workbench.labels import rtstruct, seg
-from workbench.labels.header import Origin, cut_off, first, items, quiet, text, unique
+from workbench.labels.header import Origin, cut_off, first, items, origin_of, quiet, text, unique
+from workbench.labels.seg_header import read_seg_header, sop_class_of
 from workbench.labels.segment import Description, LabelKind, Masks
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ _HEADER: Final = [
     "FrameOfReferenceUID",
     "ReferencedSeriesSequence",
     "SourceImageSequence",
+    "ContentDate",
+    "ContentTime",
+    "StructureSetDate",
+    "StructureSetTime",
     "SegmentationType",
     "SegmentSequence",
     "PixelPaddingValue",
@@ -45,8 +49,6 @@ def _read(path: str | Path, *, name: str, only: list[str] | None) -> tuple[Datas
     """Dataset, kind and origin; with *only*, no more than these elements."""
     import pydicom
 
-    if not Path(path).exists():
-        raise PathNotFound("no such file", file=name)
     # force: files without the preamble are read too; what they are is told by the SOP class.
     dataset = pydicom.dcmread(path, force=True, specific_tags=only, stop_before_pixels=only is not None)
     if cut_off(dataset) and text(dataset, "SOPClassUID") in SOP_CLASSES:
@@ -54,7 +56,12 @@ def _read(path: str | Path, *, name: str, only: list[str] | None) -> tuple[Datas
     kind = SOP_CLASSES.get(text(dataset, "SOPClassUID"))
     if kind is None:
         raise LabelError("neither a DICOM segmentation nor a structure set", file=name, remedy="name the label object")
-    return dataset, kind, Origin(text(dataset, "SOPInstanceUID"), text(dataset, "SeriesInstanceUID"), name)
+    return dataset, kind, origin_of(dataset, name)
+
+
+def _require(path: str | Path, name: str) -> None:
+    if not Path(path).exists():
+        raise PathNotFound("no such file", file=name)
 
 
 def describe(path: str | Path, *, name: str = "") -> Description:
@@ -86,6 +93,7 @@ def describe(path: str | Path, *, name: str = "") -> Description:
     ('SEG', ['Liver'])
     """
     name = name or Path(path).name
+    _require(path, name)
     with quiet():
         try:
             return _describe(path, name)
@@ -97,7 +105,12 @@ def describe(path: str | Path, *, name: str = "") -> Description:
 
 
 def _describe(path: str | Path, name: str) -> Description:
-    dataset, kind, origin = _read(path, name=name, only=_HEADER)
+    kind: LabelKind
+    if SOP_CLASSES.get(sop_class_of(path)) == "SEG":
+        dataset = read_seg_header(path, name=name).dataset
+        kind, origin = "SEG", origin_of(dataset, name)
+    else:
+        dataset, kind, origin = _read(path, name=name, only=_HEADER)
     if kind == "SEG":
         segments = seg.segments_of(dataset, origin=origin)
         series = items(dataset, "ReferencedSeriesSequence")
@@ -143,6 +156,7 @@ def masks_on_grid(
     sop_instance_uids: Sequence[str] = (),
     name: str = "",
     check_frame: bool = True,
+    resample: Literal["nearest"] | None = None,
 ) -> Masks:
     """Masks (segment, z, y, x) of a DICOM SEG or RTSTRUCT on the grid of the images it refers to.
 
@@ -162,17 +176,21 @@ def masks_on_grid(
         Name for findings and messages, relative to the extract; by default the file's own.
     check_frame : bool, default True
         Do not draw what is in another frame of reference. Pass False if you know that they agree.
+    resample : {"nearest"}, optional
+        Bring a SEG on another grid onto the image by the nearest voxel. Without it, such a SEG is not drawn and a
+        finding says so. Contours need none: they are drawn on the image's own voxels.
 
     Returns
     -------
     Masks
+        Lazy: voxels are read from the file when they are asked for.
 
     Raises
     ------
     PathNotFound
         Where there is no such file.
     UsageError
-        Where the UIDs are not one per slice.
+        Where the UIDs are not one per slice, or *resample* is none that there is.
     LabelError
         Where it is no label object or cannot be read.
 
@@ -209,21 +227,23 @@ def masks_on_grid(
     uids = [str(uid) for uid in sop_instance_uids]
     if uids and len(uids) != grid.shape[0]:
         raise UsageError(f"{len(uids)} instance UIDs for {grid.shape[0]} slices", file=name)
+    if resample not in (None, "nearest"):
+        raise UsageError(f"resample={resample!r} is not 'nearest'", file=name)
+    _require(path, name)
     with quiet():
         try:
-            dataset, kind, origin = _read(path, name=name, only=None)
+            kind = SOP_CLASSES.get(sop_class_of(path))
             if kind == "SEG":
-                masks = seg.masks_of(dataset, grid=grid, sop_instance_uids=uids, origin=origin, check_frame=check_frame)
-            else:
-                masks = rtstruct.masks_of(dataset, grid=grid, origin=origin, check_frame=check_frame)
-        except WorkbenchError:
+                return seg.masks_of(
+                    path, grid=grid, sop_instance_uids=uids, name=name, check_frame=check_frame,
+                    resample=resample == "nearest",
+                )  # fmt: skip
+            dataset, _, origin = _read(path, name=name, only=None)
+            return rtstruct.masks_of(dataset, grid=grid, origin=origin, check_frame=check_frame)
+        except WorkbenchError as error:
+            if isinstance(error, DicomError):
+                raise LabelError(error.what, file=name, tag=error.tag, remedy=error.remedy) from None
             raise
         except Exception as error:
             # As in describe: any failure of a broken object is this object's alone, and its values stay out of it.
             raise LabelError(f"could not be read ({type(error).__name__})", file=name, remedy=_REMEDY) from None
-    empty = [segment.number for segment, data in zip(masks.segments, masks.data, strict=True) if not data.any()]
-    if not empty:
-        return masks
-    which = ", ".join(str(number) for number in empty[:5])
-    finding = origin.finding("label-empty", f"segment {which} has no voxel on the image", count=len(empty))
-    return replace(masks, findings=(*masks.findings, finding))

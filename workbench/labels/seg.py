@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.dicom.stacks.geometry import Grid, orientation_ok
+from workbench.dicom.pixels.frame_refs import FrameRef
+from workbench.dicom.stacks.geometry import Grid
 from workbench.errors import LabelError
 from workbench.findings import Finding
-from workbench.labels.frames import FrameTable, Plane, StoredFrames, frame_table
-from workbench.labels.header import Origin, code, items, text
+from workbench.labels.frames import FrameTable, frame_table, pixels_of, source_uids
+from workbench.labels.header import Origin, code, content_date, empty_finding, first, items, origin_of, text
+from workbench.labels.nearest import nearest
+from workbench.labels.placing import (
+    NOWHERE,
+    OTHER_GRID,
+    Placement,
+    own_grid,
+    place_by_position,
+    place_by_source,
+)
+from workbench.labels.seg_header import SegHeader, read_seg_header
+from workbench.labels.seg_layers import Looked, SegLayers, cells_of, look, look_at_labels
 from workbench.labels.segment import Masks, Segment
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-#: A frame is on a slice, and a pixel on a pixel, when they differ by no more than this share of the step ...
-ALIGN_SHARE: Final = 0.01
-#: ... or this many millimetres, whichever is larger.
-ALIGN_MM: Final = 0.01
-
 _BACKGROUND = "DCM:125040"
-_NOWHERE, _OUTSIDE, _OTHER_GRID = -1, -2, -3
 
 
 def segments_of(dataset: Dataset, *, origin: Origin) -> tuple[Segment, ...]:
@@ -37,6 +42,7 @@ def segments_of(dataset: Dataset, *, origin: Origin) -> tuple[Segment, ...]:
     """
     labelmap = text(dataset, "SegmentationType") == "LABELMAP"
     padding = text(dataset, "PixelPaddingValue") if labelmap else ""
+    date = content_date(dataset, "Content")
     found: dict[int, Segment] = {}
     for item in items(dataset, "SegmentSequence"):
         number = text(item, "SegmentNumber")
@@ -55,200 +61,161 @@ def segments_of(dataset: Dataset, *, origin: Origin) -> tuple[Segment, ...]:
             source_uid=origin.source_uid,
             series_uid=origin.series_uid,
             kind="SEG",
+            region=code(item, "AnatomicRegionSequence")[0],
+            date=date,
         )
         found.setdefault(segment.number, segment)
     return tuple(found.values())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Placement:
-    """Where frames go on the grid, one row per frame."""
-
-    #: Slice of the grid; negative where there is none, see the constants.
-    slices: NDArray[np.int64]
-    #: Row and column of the grid on which the frame's first pixel (after flipping) falls, (frame, 2).
-    corners: NDArray[np.int64]
-    #: +1, or -1 where rows or columns run the other way, (frame, 2).
-    signs: NDArray[np.int64]
-
-
-def _align(positions: NDArray[np.float64], plane: Plane, shape: tuple[int, int], grid: Grid) -> _Placement:
-    """Place frames that lie alike: by position, on the same voxels, up to flip, crop and pad."""
-    count = len(positions)
-    slices = np.full(count, _OTHER_GRID, dtype=np.int64)
-    corners, signs = np.zeros((count, 2), dtype=np.int64), np.ones((count, 2), dtype=np.int64)
-    nowhere = _Placement(slices, corners, signs)
-    orientation = np.array(plane.orientation)
-    if not (plane.known and orientation_ok(orientation)):
-        return nowhere
-
-    spacing = np.array(grid.pixel_spacing)
-    axes = np.stack([grid.column_direction, grid.row_direction])
-    # One step down and one step right in the frame, in mm, rows (row, column) and columns LPS.
-    steps = np.stack([orientation[3:] * plane.spacing[0], orientation[:3] * plane.spacing[1]])
-    turn = steps @ axes.T / spacing
-    sign = np.where(np.diag(turn) < 0, -1, 1)
-    extent = np.array(shape) - 1
-    drift = np.abs(turn - np.diag(sign)).T @ extent
-    tolerance = np.maximum(ALIGN_SHARE, ALIGN_MM / spacing)
-
-    along = grid.positions @ grid.normal
-    step = float(np.diff(along).min()) if len(along) > 1 else 0.0
-    tolerance_mm = max(ALIGN_SHARE * step, ALIGN_MM)
-    lean = float(np.abs(steps @ grid.normal) @ extent)
-    if (drift > tolerance).any() or lean > tolerance_mm:
-        return nowhere
-
-    depth = positions @ grid.normal
-    nearest = np.searchsorted((along[1:] + along[:-1]) / 2, depth)
-    on_slice = np.abs(depth - along[nearest]) <= tolerance_mm
-    origin = (positions - grid.positions[nearest]) @ axes.T / spacing
-    on_pixel = (np.abs(origin - np.rint(origin)) + drift <= tolerance).all(axis=1)
-    beyond = (depth < along[0] - tolerance_mm) | (depth > along[-1] + tolerance_mm)
-    if grid.kind == "gaps":
-        missing = (depth - along[0]) / grid.slice_spacing
-        beyond |= ~on_slice & (np.abs(missing - np.rint(missing)) * grid.slice_spacing <= tolerance_mm)
-    slices[on_slice & on_pixel] = nearest[on_slice & on_pixel]
-    slices[beyond] = _OUTSIDE
-    signs[:] = sign
-    corners[:] = np.rint(origin) + np.where(sign < 0, -extent, 0)
-    return _Placement(slices, corners, signs)
-
-
-def _place(table: FrameTable, shape: tuple[int, int], grid: Grid, uids: Sequence[str]) -> _Placement:
-    """Place every frame: by position, or on images without a place in the patient by the image it was drawn on."""
-    count = len(table.positions)
-    slices = np.full(count, _NOWHERE, dtype=np.int64)
-    whole = _Placement(slices, np.zeros((count, 2), dtype=np.int64), np.ones((count, 2), dtype=np.int64))
-    if not grid.placed:
-        if shape == grid.shape[1:]:
-            times = Counter(uids)
-            known = {uid: index for index, uid in enumerate(uids) if uid and times[uid] == 1}
-            slices[:] = [known.get(uid, _NOWHERE) for uid in table.sources]
-        return whole
-    for index, plane in enumerate(table.planes):
-        chosen = (table.plane == index) & np.isfinite(table.positions).all(axis=1)
-        part = _align(table.positions[chosen], plane, shape, grid)
-        whole.slices[chosen], whole.corners[chosen], whole.signs[chosen] = part.slices, part.corners, part.signs
-    return whole
-
-
-class _Canvas:
-    """The masks while frames are laid onto them, and what fell beside."""
-
-    def __init__(self, segments: tuple[Segment, ...], grid: Grid, *, fractional: bool) -> None:
-        self.rows = {segment.number: index for index, segment in enumerate(segments)}
-        self.data: NDArray[Any] = np.zeros((len(segments), *grid.shape), dtype=np.float32 if fractional else np.bool_)
-        self.outside = 0
-        self.undescribed: dict[int, int] = {}
-
-    def lay(self, number: int, frame: NDArray[Any], place: int, corner: NDArray[np.int64]) -> None:
-        """Lay one frame of one segment, already turned the grid's way, onto its slice."""
-        if number not in self.rows:
-            self.undescribed[number] = self.undescribed.get(number, 0) + 1
-            return
-        if place == _OUTSIDE:
-            self.outside += int(np.count_nonzero(frame))
-            return
-        low = np.clip(corner, 0, self.data.shape[2:])
-        high = np.clip(corner + frame.shape, low, self.data.shape[2:])
-        inside = frame[low[0] - corner[0] : high[0] - corner[0], low[1] - corner[1] : high[1] - corner[1]]
-        if inside.shape != frame.shape:
-            self.outside += int(np.count_nonzero(frame) - np.count_nonzero(inside))
-        target = self.data[self.rows[number], place, low[0] : high[0], low[1] : high[1]]
-        np.maximum(target, inside, out=target)
-
-
 def masks_of(
-    dataset: Dataset, *, grid: Grid, sop_instance_uids: Sequence[str], origin: Origin, check_frame: bool = True
+    path: str | os.PathLike[str],
+    *,
+    grid: Grid,
+    sop_instance_uids: Sequence[str],
+    name: str,
+    check_frame: bool = True,
+    resample: bool = False,
 ) -> Masks:
     """Masks (segment, z, y, x) of a SEG on a grid; boolean, or float32 fractions between 0 and 1.
 
     Frames are placed by their position (within 1 % of the step or 0.01 mm, whichever is larger), in any order,
     flipped, cropped or padded; frames that a writer left out are background. On images without a place in the
-    patient the source image of each frame decides.
+    patient the source image of each frame decides. Pixels are read when voxels are asked for; before, only what it
+    takes to say which segments are empty and what lies beside the image (of a LABELMAP that is all of them, once).
 
     Parameters
     ----------
-    dataset : pydicom.Dataset
-        The segmentation with its pixels.
+    path : path
+        The segmentation.
     grid : Grid
         Of the images.
     sop_instance_uids : sequence of str
         SOPInstanceUID of each slice of the grid.
-    origin : Origin
-        For findings.
+    name : str
+        File, for findings and messages.
     check_frame : bool, default True
         Refuse another FrameOfReferenceUID.
+    resample : bool, default False
+        Frames on other voxels are brought onto the image by the nearest voxel, instead of a finding.
 
     Raises
     ------
     LabelError
-        Where the pixels cannot be read.
+        Where the object cannot be read.
     """
+    header = read_seg_header(path, name=name)
+    dataset = header.dataset
+    origin = origin_of(dataset, name)
     segments = segments_of(dataset, origin=origin)
     kind = text(dataset, "SegmentationType")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
-        raise LabelError("SegmentationType is not one that is read here", file=origin.path, tag="SegmentationType")
-
-    def nothing(finding: str, message: str, *, count: int = 1) -> Masks:
-        empty = np.zeros((0, *grid.shape), dtype=np.bool_)
-        return Masks((), empty, findings=(origin.finding(finding, message, count=count),))
-
+        raise LabelError("SegmentationType is not one that is read here", file=name, tag="SegmentationType")
     uid = text(dataset, "FrameOfReferenceUID")
     if check_frame and uid and grid.frame_of_reference_uid and uid != grid.frame_of_reference_uid:
-        return nothing("label-frame-differs", "segmentation and image differ in FrameOfReferenceUID")
+        message = "segmentation and image differ in FrameOfReferenceUID"
+        return Masks.none(grid.shape, origin.finding("label-frame-differs", message))
 
-    frames = StoredFrames(dataset, name=origin.path)
-    table = frame_table(dataset, name=origin.path)
-    where = _place(table, (int(dataset.Rows), int(dataset.Columns)), grid, sop_instance_uids)
-    total = len(table.segments)
-    if lost := int((where.slices == _NOWHERE).sum()):
-        reason = "have no position in the patient" if grid.placed else "were drawn on no image of the series"
-        return nothing("label-grid-differs", f"{lost} of {total} frames {reason}", count=lost)
-    if lost := int((where.slices == _OTHER_GRID).sum()):
-        message = f"{lost} of {total} frames are not on the voxels of the image"
-        return nothing("label-grid-differs", message, count=lost)
+    pixels = pixels_of(header, path, name=name)
+    table = frame_table(header, name=name)
+    shape = (pixels.rows, pixels.columns)
+    target = grid
+    where = _placement(header, table, shape, grid, sop_instance_uids)
+    if resample and grid.placed and (where.slices == OTHER_GRID).any() and (own := own_grid(table, shape)) is not None:
+        target, where = own, place_by_position(table, shape, own)
+    if refused := _refused(where, grid, origin):
+        return Masks.none(grid.shape, refused)
 
-    canvas = _Canvas(segments, grid, fractional=kind == "FRACTIONAL")
-    for index, number, frame in _layers(dataset, frames, table, segments, origin=origin):
-        rows, columns = where.signs[index]
-        canvas.lay(number, frame[::rows, ::columns], int(where.slices[index]), where.corners[index])
-
-    findings: list[Finding] = []
-    if canvas.outside:
-        message = f"{canvas.outside} voxels of the segmentation lie outside the image"
-        findings.append(origin.finding("label-outside", message, count=canvas.outside))
-    if canvas.undescribed:
-        labels = ", ".join(str(number) for number in sorted(canvas.undescribed)[:5] if number >= 0)
-        message = f"frames of segments that the object does not describe: {labels or 'not numbered'}"
-        findings.append(origin.finding("label-unreadable", message, count=sum(canvas.undescribed.values())))
+    layers, looked = _layers(dataset, segments, pixels, table, where, target.shape, name)
     fraction = text(dataset, "SegmentationFractionalType").lower() if kind == "FRACTIONAL" else ""
+    findings = _findings(looked, segments, len(table.segments), origin)
     if kind == "FRACTIONAL":
         findings.append(origin.finding("label-fractional", f"fractions of {fraction or 'a kind that is not stated'}"))
-    return Masks(segments, canvas.data, fraction, tuple(findings))
+    masks = Masks(
+        segments, target.shape, layers, "fraction" if kind == "FRACTIONAL" else "mask", fraction, tuple(findings)
+    )
+    if target is grid:
+        return masks
+    return nearest(masks, target, grid, origin, thickness_mm=_thickness(dataset))
+
+
+def _thickness(dataset: Dataset) -> float:
+    """What the object says of the distance between its slices, mm; NaN where it says nothing."""
+    shared = first(dataset, "SharedFunctionalGroupsSequence")
+    measures = first(shared, "PixelMeasuresSequence") if shared is not None else None
+    stated = text(measures, "SpacingBetweenSlices") or text(measures, "SliceThickness")
+    return float(stated) if stated else float("nan")
+
+
+def _placement(
+    header: SegHeader, table: FrameTable, shape: tuple[int, int], grid: Grid, uids: Sequence[str]
+) -> Placement:
+    if grid.placed:
+        return place_by_position(table, shape, grid)
+    return place_by_source(source_uids(header, len(table.segments)), shape, grid, uids)
+
+
+def _refused(where: Placement, grid: Grid, origin: Origin) -> Finding | None:
+    """Why nothing of the object is drawn: frames that have no place, or are on other voxels."""
+    total = len(where.slices)
+    if lost := int((where.slices == NOWHERE).sum()):
+        reason = "have no position in the patient" if grid.placed else "were drawn on no image of the series"
+        return origin.finding("label-grid-differs", f"{lost} of {total} frames {reason}", count=lost)
+    if lost := int((where.slices == OTHER_GRID).sum()):
+        message = f"{lost} of {total} frames are not on the voxels of the image"
+        return origin.finding("label-grid-differs", message, count=lost)
+    return None
 
 
 def _layers(
-    dataset: Dataset, frames: StoredFrames, table: FrameTable, segments: tuple[Segment, ...], *, origin: Origin
-) -> Iterator[tuple[int, int, NDArray[Any]]]:
-    """Frame index, segment number and values (row, column) of every segment on every frame."""
-    kind = text(dataset, "SegmentationType")
-    background = _background(dataset)
-    most = np.float32(text(dataset, "MaximumFractionalValue") or "nan")
-    if kind == "FRACTIONAL" and not most > 0:
-        raise LabelError("fractions without a scale", file=origin.path, tag="MaximumFractionalValue")
+    dataset: Dataset,
+    segments: tuple[Segment, ...],
+    pixels: FrameRef,
+    table: FrameTable,
+    where: Placement,
+    shape: tuple[int, int, int],
+    name: str,
+) -> tuple[SegLayers, Looked]:
+    """Where voxels come from, and what had to be looked at."""
+    kind: Any = text(dataset, "SegmentationType")
+    scale = float(text(dataset, "MaximumFractionalValue") or "nan")
+    if kind == "FRACTIONAL" and not scale > 0:
+        raise LabelError("fractions without a scale", file=name, tag="MaximumFractionalValue")
+    numbers = np.array([segment.number for segment in segments], np.int64)
+    if kind == "LABELMAP":
+        every = np.ones(len(where.slices), np.bool_)
+        here, beside = cells_of(np.zeros_like(where.slices), where.slices, where.corners, where.signs, every)
+        layers = SegLayers(pixels, shape, kind, 1.0, numbers, here)
+        return look_at_labels(layers, beside, numbers.tolist(), _background(dataset))
     only = segments[0].number if len(segments) == 1 else -1
-    for index, number in enumerate(table.segments.tolist()):
-        frame = frames[index]
-        if kind == "LABELMAP":
-            for label in np.unique(frame).tolist():
-                if label not in background:
-                    yield index, label, frame == label
-        elif kind == "FRACTIONAL":
-            yield index, number if number >= 0 else only, frame.astype(np.float32) / most
-        else:
-            yield index, number if number >= 0 else only, frame.astype(np.bool_)
+    drawn = np.where(table.segments >= 0, table.segments, only)
+    places = {number: index for index, number in enumerate(numbers.tolist())}
+    index = np.array([places.get(number, -1) for number in drawn.tolist()], np.int64)
+    here, beside = cells_of(index, where.slices, where.corners, where.signs, index >= 0)
+    layers = SegLayers(pixels, shape, kind, scale, numbers, here)
+    looked = look(layers, beside, len(segments))
+    looked.undescribed = dict(Counter(drawn[index < 0].tolist()))
+    return layers, looked
+
+
+def _findings(looked: Looked, segments: tuple[Segment, ...], total: int, origin: Origin) -> list[Finding]:
+    findings: list[Finding] = []
+    if looked.outside_voxels:
+        message = (
+            f"{looked.outside_voxels} voxels of the segmentation lie outside the image or between its slices, "
+            f"on {looked.outside_frames} of {total} frames"
+        )
+        findings.append(origin.finding("label-outside", message, count=looked.outside_voxels))
+    if looked.not_counted:
+        message = f"{looked.not_counted} further frames lie outside the image or reach beyond it; not counted by voxel"
+        findings.append(origin.finding("label-outside", message, count=looked.not_counted))
+    if looked.undescribed:
+        labels = ", ".join(str(number) for number in sorted(looked.undescribed)[:5] if number >= 0)
+        message = f"frames of segments that the object does not describe: {labels or 'not numbered'}"
+        findings.append(origin.finding("label-unreadable", message, count=sum(looked.undescribed.values())))
+    if looked.empty:
+        findings.append(empty_finding([segments[index] for index in looked.empty], origin))
+    return findings
 
 
 def _background(dataset: Dataset) -> frozenset[int]:

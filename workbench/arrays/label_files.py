@@ -1,0 +1,185 @@
+"""Which files hold masks of a series: those that are named, or those in and beside its folder that refer to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import xarray as xr
+
+from workbench.arrays.opening import headers_of
+from workbench.errors import EmptyExtract, LabelError, PathNotFound, UsageError
+from workbench.findings import Finding
+from workbench.labels import describe
+
+#: Files looked at beside the folder of a series, where that itself holds no masks.
+MOST_BESIDE: Final = 5000
+#: Names of NIfTI files.
+NIFTI: Final = (".nii", ".nii.gz")
+_KINDS: Final = ("segmentation", "structure-set")
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFile:
+    """A segmentation or structure set that refers to a series, or a NIfTI mask."""
+
+    #: Where it is.
+    path: Path
+    #: What to call it in findings, relative to its extract.
+    name: str
+    #: Bytes and time of change when it was indexed; None where it was not.
+    indexed: tuple[int, int] | None = None
+
+    @property
+    def is_nifti(self) -> bool:
+        """Whether it is named as NIfTI files are."""
+        return self.path.name.lower().endswith(NIFTI)
+
+    def changed(self) -> bool:
+        """Whether the file is not, or no longer, the one that was indexed."""
+        if self.indexed is None:
+            return False
+        try:
+            facts = self.path.stat()
+        except OSError:
+            return True
+        return (facts.st_size, facts.st_mtime_ns) != self.indexed
+
+
+def files_of(source: Paths | None, dataset: xr.Dataset) -> tuple[list[LabelFile], list[Finding]]:
+    """Label files of a series, and what is irregular about them.
+
+    Parameters
+    ----------
+    source : path or paths, optional
+        A file is taken whatever it refers to, and the finding says so; of a folder, the objects that refer to the
+        series and the NIfTI files. Without it: the folder that the Dataset was opened from and everything below, and
+        if that holds none, the files and folders right beside it.
+    dataset : xarray.Dataset
+        The series.
+
+    Raises
+    ------
+    UsageError
+        Nothing is named, and the Dataset does not say where it was opened from.
+    PathNotFound
+    """
+    series = str(dataset["series_instance_uid"].item()) if "series_instance_uid" in dataset.coords else ""
+    instances = frozenset(_instances(dataset))
+    if source is None:
+        return _around(dataset, series, instances)
+    found: list[LabelFile] = []
+    findings: list[Finding] = []
+    for path in [source] if isinstance(source, (str, os.PathLike)) else source:
+        place = Path(path)
+        if not place.exists():
+            raise PathNotFound("no such file or folder", file=place.name, remedy="check the path")
+        if place.is_dir():
+            objects, told = _below([place], place, series, instances)
+            found += [*objects, *_nifti(place)]
+            findings += told
+        else:
+            file = LabelFile(place, place.name)
+            found.append(file)
+            findings += [] if file.is_nifti else _other_series(file, series, instances)
+    return found, findings
+
+
+def _instances(dataset: xr.Dataset) -> list[str]:
+    if "sop_instance_uid" not in dataset.coords:
+        return []
+    return [str(uid) for uid in dataset["sop_instance_uid"].values.ravel() if uid]
+
+
+def _nifti(folder: Path) -> list[LabelFile]:
+    files = sorted(p for p in folder.rglob("*") if p.name.lower().endswith(NIFTI) and p.is_file())
+    return [LabelFile(path, path.relative_to(folder).as_posix()) for path in files]
+
+
+def _other_series(file: LabelFile, series: str, instances: frozenset[str]) -> list[Finding]:
+    """Finding of an object that was drawn on another series, or does not say on which."""
+    try:
+        held = describe(file.path, name=file.name)
+    except LabelError:
+        # Reading its masks will say why.
+        return []
+    if series in held.referenced_series_uids or instances & set(held.referenced_instance_uids):
+        return []
+    what = "was drawn on another series" if held.referenced_series_uids else "names no series of images"
+    text = f"{what}; it is placed by position"
+    return [Finding("label-source-missing", text, series_uid=held.series_uid, path=file.name)]
+
+
+def _around(dataset: xr.Dataset, series: str, instances: frozenset[str]) -> tuple[list[LabelFile], list[Finding]]:
+    opened = dataset.encoding.get("source")
+    if not opened:
+        raise UsageError(
+            "this Dataset does not say where it was opened from",
+            remedy="name the label objects: ds.patient.masks(path)",
+        )
+    place = Path(str(opened))
+    if not place.exists():
+        raise PathNotFound("the folder that the Dataset was opened from is gone", remedy="name the label objects")
+    folder = place if place.is_dir() else place.parent
+    found, findings = _below([folder], folder, series, instances)
+    if not found:
+        beside = _beside(folder)
+        found, further = _below(beside, folder.parent, series, instances) if beside else ([], [])
+        findings += further
+    if not found:
+        findings.append(Finding("label-absent", "no segmentation or structure set here refers to the series"))
+    return found, findings
+
+
+def _beside(folder: Path) -> list[Path]:
+    """Files right beside a folder, and in the folders right beside it."""
+    found: list[Path] = []
+    places = sorted(one for one in folder.parent.iterdir() if one != folder and not one.name.startswith("."))
+    for one in places:
+        inside = [one] if one.is_file() else [p for p in one.iterdir() if p.is_file()] if one.is_dir() else []
+        found += sorted(inside)
+        if len(found) > MOST_BESIDE:
+            raise UsageError(
+                f"more than {MOST_BESIDE} files beside the folder of the series",
+                remedy="name the label objects: ds.patient.masks(path)",
+            )
+    return found
+
+
+def _below(
+    paths: Sequence[Path], root: Path, series: str, instances: frozenset[str]
+) -> tuple[list[LabelFile], list[Finding]]:
+    """Label objects among files and below folders that refer to the series; what refers to nothing is a finding."""
+    try:
+        table, base, _ = headers_of(list(paths) if len(paths) > 1 else paths[0])
+    except EmptyExtract:
+        return [], []
+    columns = ["path", "size", "mtime_ns", "kind", "referenced_series", "SOPInstanceUID"]
+    rows = [row for row in table.select(columns).to_pylist() if row["kind"] in _KINDS]
+    found: dict[str, LabelFile] = {}
+    findings: list[Finding] = []
+    for row in sorted(rows, key=lambda row: str(row["path"])):
+        path = base.joinpath(*row["path"].split("/"))
+        name = Path(os.path.relpath(path, root)).as_posix()
+        file = LabelFile(path, name, (row["size"], row["mtime_ns"]))
+        named = row["referenced_series"] or ()
+        if series in named:
+            found.setdefault(row["SOPInstanceUID"], file)
+        elif not named:
+            # Without a series it may still name the images, frame by frame or contour by contour.
+            try:
+                held = describe(path, name=name)
+            except LabelError as error:
+                findings.append(Finding("label-unreadable", error.what, path=name))
+                continue
+            if instances & set(held.referenced_instance_uids):
+                found.setdefault(row["SOPInstanceUID"], file)
+            else:
+                text = "names no series of images; name the file to place it by position"
+                findings.append(Finding("label-source-missing", text, series_uid=held.series_uid, path=name))
+    return list(found.values()), findings

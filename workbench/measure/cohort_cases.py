@@ -1,0 +1,73 @@
+"""What there is to measure in a cohort: image series with segmentations, and the digests that tell them apart."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from workbench.cohort import Cohort
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One part of an image series that segmentations refer to."""
+
+    node: str
+    patient_id: str
+    #: Timepoint of its study within the patient.
+    timepoint: str
+    series_uid: str
+    modality: str
+    #: Part of a series that was split; 1 is the largest.
+    part: int
+    #: Findings code of the part's geometry: ``regular``, ``gaps``, ...
+    geometry: str
+    #: SHA-256 over the instances of the series: UIDs, sizes, header digests, lengths of the pixels.
+    image_digest: str
+    #: The same over the segmentations and structure sets that refer to it.
+    mask_digest: str
+
+    @property
+    def key(self) -> str:
+        """Name of its result: other data give another one."""
+        text = "\0".join((self.node, self.series_uid, str(self.part), self.image_digest, self.mask_digest))
+        return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+#: Digests cover what the header table knows; pixels are not read for them.
+_CASES: Final = """
+with facts as (
+    select node, SeriesInstanceUID, referenced_series, kind,
+        concat_ws('|', SOPInstanceUID, size, header_digest, pixel_length) as fact
+    from instances),
+images as (
+    select node, SeriesInstanceUID, sha256(string_agg(fact, chr(10) order by fact)) as image_digest
+    from facts group by all),
+drawn as (
+    select node, unnest(referenced_series) as uid, fact
+    from facts where kind in ('segmentation', 'structure-set')),
+masks as (
+    select node, uid, sha256(string_agg(distinct fact, chr(10) order by fact)) as mask_digest
+    from drawn group by all)
+select s.node, s.patient_id, t.timepoint, s.SeriesInstanceUID, coalesce(s.Modality, ''), p.part, p.geometry,
+    i.image_digest, m.mask_digest
+from series s
+join parts p using (node, SeriesInstanceUID)
+join images i using (node, SeriesInstanceUID)
+join masks m on m.node = s.node and m.uid = s.SeriesInstanceUID
+left join studies t on t.node = s.node and t.patient_id = s.patient_id
+    and t.StudyInstanceUID is not distinct from s.StudyInstanceUID
+where s.kind = 'image'
+order by s.node, s.patient_id, t.timepoint, s.SeriesInstanceUID, p.part
+"""
+
+
+def cases(cohort: Cohort) -> list[Case]:
+    """Parts of image series that segmentations refer to, in the order of node, patient, timepoint and series."""
+    found = []
+    for row in cohort.sql(_CASES).itertuples(index=False, name=None):
+        node, patient, timepoint, uid, modality, part, geometry, image, mask = row
+        found.append(Case(node, patient, timepoint or "", uid, modality, int(part), geometry or "", image, mask))
+    return found
