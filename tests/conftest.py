@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from workbench.cohort import Cohort
 
 # The same examples in every run: a failure seen once is seen by everybody. New ones are searched by `make fuzz`.
-settings.register_profile("workbench", derandomize=True)
+# No deadline: timings are never assertions, and tests run beside each other.
+settings.register_profile("workbench", derandomize=True, deadline=None)
 settings.load_profile("workbench")
 
 ROOT = Path(__file__).resolve().parent.parent

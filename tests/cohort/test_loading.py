@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
 import workbench as wb
+from tests import factories
 from workbench.errors import AmbiguousSeries, SeriesNotFound, UsageError
 from workbench.synthetic import write_federation
 
@@ -112,3 +114,32 @@ def test_how_masks_come_means_nothing_without_masks(cohort: wb.Cohort, truth: di
         cohort.load(_with_lesion(truth), threshold=0.5)
     with pytest.raises(UsageError, match="cannot be selected"):
         cohort.load(_with_lesion(truth), masks="oldest")
+
+
+def test_nifti_named_as_a_mask_beside_the_series_is_taken(tmp_path: Path) -> None:
+    for first, patient in ((1, "A"), (11, "B")):
+        uid = f"2.25.{ord(patient)}"
+        factories.stack(
+            tmp_path / patient / "ct",
+            first=first,
+            PatientID=patient,
+            SeriesInstanceUID=uid,
+            StudyInstanceUID=f"{uid}.1",
+        )
+    image = wb.open_cohort(tmp_path, layout="plain").load("2.25.65").patient.to_nifti()
+    labels = np.zeros(image.shape, np.uint8)
+    labels[1:3, 2:4, 2:5] = 3
+    mask = nibabel.Nifti1Image(labels, image.affine)
+    for place in ("A/tumour_mask.nii.gz", "A/ct/resampled.nii.gz", "mask of whom.nii.gz"):
+        mask.to_filename(tmp_path / place)
+    found = wb.open_cohort(tmp_path, layout="plain")
+    loaded = found.load("2.25.65", masks=True)
+    assert [file.name for file in found.nifti_masks("2.25.65")] == ["A/tumour_mask.nii.gz"]
+    assert (loaded["segment"].values.tolist(), int(loaded["mask"].sum())) == (["label 3"], 12)
+    assert "mask" not in found.load("2.25.66", masks=True)
+    table = wb.measure.volumes(found, workers=1)
+    assert table["series_uid"].unique().tolist() == ["2.25.65"]
+    labels[1, 2, 2] = 0
+    nibabel.Nifti1Image(labels, image.affine).to_filename(tmp_path / "A" / "tumour_mask.nii.gz")
+    again = wb.measure.volumes(found, workers=1).set_index("feature")["value"]
+    assert again["n_voxels"] == 11

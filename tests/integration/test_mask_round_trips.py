@@ -22,7 +22,12 @@ SHAPE = (5, 9, 11)
 PLAN = make_plan(patients=6, seed=3)
 #: One series of each node and modality, with its node, patient and study, on small images.
 SERIES = {
-    f"{node.name} {series.protocol.modality}": (node, patient, study, replace(series, placement=replace(series.placement, shape=SHAPE)))
+    f"{node.name} {series.protocol.modality}": (
+        node,
+        patient,
+        study,
+        replace(series, placement=replace(series.placement, shape=SHAPE)),
+    )
     for node in PLAN.nodes
     for patient in node.patients
     for study in patient.studies

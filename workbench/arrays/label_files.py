@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,35 @@ from workbench.labels import describe
 MOST_BESIDE: Final = 5000
 #: Names of NIfTI files.
 NIFTI: Final = (".nii", ".nii.gz")
+#: Words by which a NIfTI file that nobody named is taken for a mask; others may be images, and are left alone.
+MASK_WORDS: Final = frozenset(
+    (
+        "mask",
+        "masks",
+        "seg",
+        "segs",
+        "segmentation",
+        "segmentations",
+        "label",
+        "labels",
+        "labelmap",
+        "roi",
+        "rois",
+        "gtv",
+        "ctv",
+        "ptv",
+        "lesion",
+        "lesions",
+        "tumor",
+        "tumors",
+        "tumour",
+        "tumours",
+        "contour",
+        "contours",
+        "annotation",
+        "annotations",
+    )
+)
 _KINDS: Final = ("segmentation", "structure-set")
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -58,8 +88,8 @@ def files_of(source: Paths | None, dataset: xr.Dataset) -> tuple[list[LabelFile]
     ----------
     source : path or paths, optional
         A file is taken whatever it refers to, and the finding says so; of a folder, the objects that refer to the
-        series and the NIfTI files. Without it: the folder that the Dataset was opened from and everything below, and
-        if that holds none, the files and folders right beside it.
+        series and the NIfTI files. Without it: the folder that the Dataset was opened from and everything below, with
+        NIfTI files named as masks, and if that holds none, the files and folders right beside it.
     dataset : xarray.Dataset
         The series.
 
@@ -101,6 +131,26 @@ def _nifti(folder: Path) -> list[LabelFile]:
     return [LabelFile(path, path.relative_to(folder).as_posix()) for path in files]
 
 
+def named_as_masks(folder: Path, *, root: Path) -> list[LabelFile]:
+    """NIfTI files of a folder whose name has a word for a mask in it; their place is compared when they are read.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the images, or one beside it; folders in it are not looked into.
+    root : Path
+        What names are relative to.
+    """
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        file = LabelFile(path, Path(os.path.relpath(path, root)).as_posix())
+        words = re.findall(r"[a-z]+", path.name.lower())
+        if file.is_nifti and MASK_WORDS & set(words) and path.is_file() and not path.is_symlink():
+            facts = path.stat()
+            found.append(LabelFile(path, file.name, (facts.st_size, facts.st_mtime_ns)))
+    return found
+
+
 def _other_series(file: LabelFile, series: str, instances: frozenset[str]) -> list[Finding]:
     """Finding of an object that was drawn on another series, or does not say on which."""
     try:
@@ -127,6 +177,7 @@ def _around(dataset: xr.Dataset, series: str, instances: frozenset[str]) -> tupl
         raise PathNotFound("the folder that the Dataset was opened from is gone", remedy="name the label objects")
     folder = place if place.is_dir() else place.parent
     found, findings = _below([folder], folder, series, instances)
+    found += named_as_masks(folder, root=folder)
     if not found:
         beside = _beside(folder)
         found, further = _below(beside, folder.parent, series, instances) if beside else ([], [])

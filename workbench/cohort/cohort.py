@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from workbench.arrays.label_files import LabelFile
     from workbench.labels.choosing import Select
     from workbench.labels.names import Names
 
@@ -150,9 +151,9 @@ class Cohort:
         part : int, optional
             Needed where a series was split; 1 is the largest part.
         masks : bool, "newest" or mapping, default False
-            Add ``mask (segment, z, y, x)`` of every segmentation and structure set that refers to the series; of the
-            newest alone; or of the segments that fit, e.g. ``{"name": "GTV*", "algorithm": "MANUAL"}``. What was
-            irregular stands in ``attrs["mask_findings"]``.
+            Add ``mask (segment, z, y, x)`` of every segmentation and structure set that refers to the series, and of
+            NIfTI files named as masks beside it; of the newest alone; or of the segments that fit, e.g.
+            ``{"name": "GTV*", "algorithm": "MANUAL"}``. What was irregular stands in ``attrs["mask_findings"]``.
         names : mapping or path of a CSV, optional
             Further spellings of segment names; see :func:`workbench.labels.names.name_table`.
         threshold : float, optional
@@ -193,6 +194,17 @@ class Cohort:
 
             holders = [extract for extract in holders if holds(extract, series_uid)]
         return holders[0]
+
+    def nifti_masks(self, series_uid: str, *, node: str | None = None) -> list[LabelFile]:
+        """NIfTI files that ``load(masks=True)`` takes for masks of a series, by their name and folder.
+
+        Raises
+        ------
+        SeriesNotFound, AmbiguousSeries
+        """
+        from workbench.cohort.loading import nifti_files
+
+        return nifti_files(self._owner(series_uid, node), series_uid, self._database)
 
     def to_datatree(self) -> xr.DataTree:
         """Lazy DataTree ``/node/patient/study/series`` of every image series.

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
 from workbench.arrays.build import build
+from workbench.arrays.label_files import named_as_masks
 from workbench.arrays.masks import LabelFile, MaskOptions, told, with_masks
 from workbench.arrays.tree import tree
 from workbench.cohort.database import Database
@@ -75,7 +76,8 @@ def load(
     )
     dataset.attrs |= {"node": extract.node, "patient_id": listed[0][0]}
     if options is not None:
-        dataset, findings = with_masks(dataset, plan, label_files(extract, series_uid), options=options)
+        files = [*label_files(extract, series_uid), *nifti_files(extract, series_uid, database)]
+        dataset, findings = with_masks(dataset, plan, files, options=options)
         dataset = told(dataset, findings)
     return dataset
 
@@ -94,6 +96,29 @@ def label_files(extract: Stored, series_uid: str) -> list[LabelFile]:
             file = LabelFile(place, row["path"], (row["size"], row["mtime_ns"]))
             found.setdefault(row["SOPInstanceUID"], file)
     return list(found.values())
+
+
+def nifti_files(extract: Stored, series_uid: str, database: Database) -> list[LabelFile]:
+    """NIfTI files named as masks in the folder of a series, and in the one above where that is of one patient alone.
+
+    Whose mask it is, a NIfTI file does not say: one that lies among the images of several patients is not taken.
+    """
+    paths = database.rows(
+        "select path from all_series where node = ? and SeriesInstanceUID = ?", [extract.node, series_uid]
+    )
+    found: list[LabelFile] = []
+    for place in dict.fromkeys(place for (path,) in paths for place in (path, path.rpartition("/")[0] or ".")):
+        files = named_as_masks(extract.root / place, root=extract.root)
+        if files and _of_one_patient(extract.node, place, database):
+            found += files
+    return found
+
+
+def _of_one_patient(node: str, folder: str, database: Database) -> bool:
+    within = "" if folder == "." else "and (path = ? or starts_with(path, ?))"
+    asked = [node] if folder == "." else [node, folder, f"{folder}/"]
+    counted = database.rows(f"select count(distinct patient_id) from all_series where node = ? {within}", asked)
+    return bool(counted[0][0] == 1)
 
 
 def datatree(extracts: Sequence[Stored], database: Database) -> xr.DataTree:

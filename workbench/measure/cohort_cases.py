@@ -1,4 +1,4 @@
-"""What there is to measure in a cohort: image series with segmentations, and the digests that tell them apart."""
+"""What there is to measure in a cohort: image series with masks, and the digests that tell them apart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One part of an image series that segmentations refer to."""
+    """One part of an image series that has masks."""
 
     node: str
     patient_id: str
@@ -26,7 +26,7 @@ class Case:
     geometry: str
     #: SHA-256 over the instances of the series: UIDs, sizes, header digests, lengths of the pixels.
     image_digest: str
-    #: The same over the segmentations and structure sets that refer to it.
+    #: The same over the segmentations and structure sets that refer to it, and the NIfTI masks beside it.
     mask_digest: str
 
     @property
@@ -56,7 +56,7 @@ select s.node, s.patient_id, t.timepoint, s.SeriesInstanceUID, coalesce(s.Modali
 from series s
 join parts p using (node, SeriesInstanceUID)
 join images i using (node, SeriesInstanceUID)
-join masks m on m.node = s.node and m.uid = s.SeriesInstanceUID
+left join masks m on m.node = s.node and m.uid = s.SeriesInstanceUID
 left join studies t on t.node = s.node and t.patient_id = s.patient_id
     and t.StudyInstanceUID is not distinct from s.StudyInstanceUID
 where s.kind = 'image'
@@ -65,9 +65,13 @@ order by s.node, s.patient_id, t.timepoint, s.SeriesInstanceUID, p.part
 
 
 def cases(cohort: Cohort) -> list[Case]:
-    """Parts of image series that segmentations refer to, in the order of node, patient, timepoint and series."""
+    """Parts of image series that have masks, in the order of node, patient, timepoint and series."""
     found = []
     for row in cohort.sql(_CASES).itertuples(index=False, name=None):
         node, patient, timepoint, uid, modality, part, geometry, image, mask = row
-        found.append(Case(node, patient, timepoint or "", uid, modality, int(part), geometry or "", image, mask))
+        beside = [(file.name, file.indexed) for file in cohort.nifti_masks(uid, node=node)]
+        if beside:
+            mask = hashlib.sha256(repr((mask, beside)).encode()).hexdigest()
+        if isinstance(mask, str):
+            found.append(Case(node, patient, timepoint or "", uid, modality, int(part), geometry or "", image, mask))
     return found

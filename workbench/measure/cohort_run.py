@@ -153,7 +153,8 @@ def measured(cohort: Cohort, request: Request, *, workers: int | None = None, re
             write_text(folder / f"{case.key}.json", json.dumps(rows))
             results[case.key] = rows
             advance(1)
-    rows = [_identified(case, request) | row for case in todo for row in results[case.key]]
+    settings = {"settings_digest": request.digest}
+    rows = [row | about for case in todo for about in [_identified(case) | settings] for row in results[case.key]]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["value"] = table["value"].astype("float64")
     table.attrs["cases"] = len(todo)
@@ -177,9 +178,9 @@ def _check(request: Request) -> None:
         require_mirp()
 
 
-def _identified(case: Case, request: Request) -> Row:
+def _identified(case: Case) -> Row:
     named = ("node", "patient_id", "timepoint", "series_uid", "modality", "part", "image_digest", "mask_digest")
-    return {name: getattr(case, name) for name in named} | {"settings_digest": request.digest}
+    return {name: getattr(case, name) for name in named}
 
 
 def _kept(folder: Path, case: Case) -> list[Row] | None:
