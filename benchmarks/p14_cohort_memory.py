@@ -75,8 +75,8 @@ def child(folder: str, workers: int) -> None:
 def expected(numbers: range) -> int:
     """Voxels of the balls, counted apart from any file."""
     z, y, x = np.mgrid[-12:12, -10:11, -10:11]
-    shifted = [((z**2 + y**2 + (x + off) ** 2)[None] <= np.array([4 + n % 5 for n in range(5)])[:, None, None, None] ** 2)
-               .sum((1, 2, 3)) for off in _offsets()]  # fmt: skip
+    radii = np.array([4 + n for n in range(5)])[:, None, None, None]
+    shifted = [((z**2 + y**2 + (x + off) ** 2)[None] <= radii**2).sum((1, 2, 3)) for off in _offsets()]
     return int(sum(sum(one[n % 5] for one in shifted) for n in numbers))
 
 

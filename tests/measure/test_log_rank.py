@@ -63,3 +63,10 @@ def test_few_events_and_missing_patients_are_said() -> None:
     assert found.warnings == (
         "few events in 6-MP: 9 of 21 patients", "1 patients left out: time, event or group is missing",
     )  # fmt: skip
+
+
+def test_notebook_shows_test_groups_and_warnings() -> None:
+    table = pd.DataFrame({"months": [1.0, 2, 3, 4, 5, 6], "died": [1] * 6, "arm": list("aaabbb")})
+    shown = log_rank(table, time="months", event="died", by="arm", patient=None)._repr_html_()
+    for part in ("chi-squared 5.052", "p = 0.0246", "<th>expected</th>", "few events in a"):
+        assert part in shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -112,7 +111,9 @@ def _panels(rasters: list[_Raster], width: float) -> tuple[Figure, list[Axes]]:
     columns = [across[0], max(across[1:])] if flat else across
     # Room for the title, the legend and the labels of the axes.
     height = min(1.6 * width, width * (down[0] if flat else max(down)) / sum(columns) + 1.3)
-    drawn = _SelfShowing()(figsize=(width, height), layout="constrained")
+    from workbench.arrays.shown_figure import shown_figure
+
+    drawn = shown_figure(figsize=(width, height), layout="constrained")
     drawn.set_facecolor("black")
     if flat:
         grid = drawn.add_gridspec(2, 2, width_ratios=columns, height_ratios=down[1:])
@@ -250,23 +251,3 @@ def _title(dataset: xr.Dataset, levels: tuple[str, ...]) -> str:
     if geometry not in ("regular", ""):
         parts.append(f"[{geometry}]")
     return "  ".join(part for part in parts if part)
-
-
-def _SelfShowing() -> type[Figure]:  # noqa: N802  makes a class
-    """Figure class that a notebook shows without pyplot."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    class SliceFigure(Figure):
-        """A figure that shows itself in a notebook."""
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            FigureCanvasAgg(self)
-
-        def _repr_png_(self) -> bytes:
-            buffer = BytesIO()
-            self.savefig(buffer, format="png", dpi=110, facecolor=self.get_facecolor())
-            return buffer.getvalue()
-
-    return SliceFigure

@@ -51,6 +51,12 @@ class Cox:
     #: What to mind, in words.
     warnings: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        from workbench.measure.shown import as_html
+
+        line = f"Cox model: {self.n} patients, {self.events} events, ties after {self.ties.capitalize()}"
+        return as_html(line, self.table, self.warnings)
+
 
 def cox(
     table: pd.DataFrame,

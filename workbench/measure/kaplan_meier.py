@@ -62,6 +62,13 @@ class Survival:
 
         return survival_figure(self, **options)
 
+    def _repr_html_(self) -> str:
+        from workbench.measure.shown import as_html
+
+        return as_html(
+            f"Kaplan-Meier estimate by {self.time}, intervals of {self.level:.0%}", self.groups, self.warnings
+        )
+
 
 def kaplan_meier(
     table: pd.DataFrame,

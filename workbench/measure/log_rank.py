@@ -34,6 +34,12 @@ class LogRank:
     #: What to mind, in words.
     warnings: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        from workbench.measure.shown import as_html
+
+        line = f"Log-rank test: chi-squared {self.chi2:.3f}, {self.df} degrees of freedom, p = {self.p:.3g}"
+        return as_html(line, self.groups, self.warnings)
+
 
 def log_rank(
     table: pd.DataFrame,

@@ -64,15 +64,15 @@ def survival_figure(
     >>> [text.get_text() for text in drawn.axes[1].texts]
     ['all', '5', '5', '4', '2', '2', '1']
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
+
+    from workbench.arrays.shown_figure import shown_figure
 
     names = survival.groups["group"].tolist()
     if len(names) > len(COLOURS):
         raise UsageError(f"{len(names)} groups cannot be told apart", remedy=f"draw at most {len(COLOURS)}")
-    drawn = Figure(figsize=(width, 0.62 * width + 0.24 * len(names)), layout="constrained", facecolor="white")
-    FigureCanvasAgg(drawn)
+    size = (width, 0.62 * width + 0.24 * len(names))
+    drawn = shown_figure(figsize=size, layout="constrained", facecolor="white")
     grid = drawn.add_gridspec(2, 1, height_ratios=[0.55 * width, 0.24 * len(names) + 0.1], hspace=0.02)
     above = drawn.add_subplot(grid[0])
     below = drawn.add_subplot(grid[1], sharex=above)
