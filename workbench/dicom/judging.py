@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from workbench.dicom.headers.elements import Declined, NeedMore
 from workbench.dicom.headers.fallback import referenced_series
 from workbench.dicom.headers.lockstep import Found
-from workbench.dicom.headers.references import references_in
+from workbench.dicom.headers.references import references_in, references_of_whole
 from workbench.dicom.headers.steps import Bools
 from workbench.dicom.headers.tags import BY_KEYWORD, DICOMDIR_CLASS, NOT_IMAGES
 from workbench.dicom.headers.walk import RawHeader, walk
@@ -24,6 +24,8 @@ from workbench.findings import Finding
 
 #: The most that is read of a file to look for its end.
 LARGEST_READ: Final = 64 * 1024**2
+#: Reads of the front of an object that refers to others; what lies behind a large one is seldom needed.
+_FRONTS: Final = (1024**2, 8 * 1024**2, LARGEST_READ)
 #: Kinds whose objects refer to the images of other series.
 _REFERRING: Final = ("segmentation", "structure-set", "report")
 #: What is in them is read by frame.
@@ -94,19 +96,22 @@ def judge(file: int, path: str, size: int, raw: RawHeader, *, walked: bool) -> J
     rows, columns = _count(raw, "Rows"), _count(raw, "Columns")
     has_pixels = raw.pixel_offset >= 0 or rows > 0 or _is_image_class(sop_class)
     kind = NOT_IMAGES.get(sop_class) or ("image" if has_pixels else "other")
-    status, whole = "dicom", b""
+    status, front, named = "dicom", b"", None
     if not value(raw, "SOPInstanceUID") or not value(raw, "SeriesInstanceUID"):
         status = "identity-missing"
-    elif kind in _REFERRING and walked and _cut_off(file, size, whole := os.pread(file, min(size, LARGEST_READ), 0)):
-        status = "truncated"
+    elif kind in _REFERRING and walked:
+        front, named = _series_named(file, size, raw.syntax)
+        if named is None and _cut_off(file, size, front):
+            status = "truncated"
     elif kind == "image" and raw.pixel_offset >= 0 and not (rows and columns and _count(raw, "BitsAllocated", 16)):
         status = "header-unreadable"
     elif kind == "image" and not _pixels_whole(file, size, raw, rows, columns):
         status = "truncated"
-    digest = digest_of(os.pread(file, max(raw.header_length, 0), 0))
+    length = max(raw.header_length, 0)
+    digest = digest_of(front[:length] if len(front) >= length else os.pread(file, length, 0))
     references: tuple[str, ...] = ()
     if kind in _REFERRING and status == "dicom":
-        references = tuple(_references(path, whole, size, raw))
+        references = tuple(_references(path, front, size, raw) if named is None else named)
     has_facts = kind == "image" and status == "dicom" and _has_frame_facts(raw)
     frames = _frame_facts(path, raw.header_length) if has_facts else None
     return Judgement(status, kind, digest, references, frames)
@@ -125,6 +130,20 @@ def _frame_facts(path: str, header_length: int) -> bytes | None:
     from workbench.dicom.stacks.functional import frame_facts
 
     return frame_facts(path, header_length=header_length)
+
+
+def _series_named(file: int, size: int, syntax: str) -> tuple[bytes, list[str] | None]:
+    """The front of a file, and the series it refers to; None, and as much as is ever read, where that is not plain."""
+    for amount in _FRONTS:
+        front = os.pread(file, min(size, amount), 0)
+        try:
+            if (named := references_of_whole(front, size, syntax)) is not None:
+                return front, named
+            break
+        except NeedMore:
+            continue
+    most = min(size, LARGEST_READ)
+    return (front if len(front) >= most else os.pread(file, most, 0)), None
 
 
 def _references(path: str, whole: bytes, size: int, raw: RawHeader) -> list[str]:

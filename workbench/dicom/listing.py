@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -118,8 +118,9 @@ class _Walk:
             self.seen_folders.add(seen)
             subfolders: list[tuple[str, str, os.stat_result]] = []
             links: list[tuple[str, str, os.stat_result]] = []
+            start = f"{prefix}/" if prefix else ""
             for entry in self._entries(folder, prefix):
-                path = f"{prefix}/{entry.name}" if prefix else entry.name
+                path = start + entry.name
                 if not _is_utf8(entry.name):
                     shown = path.encode("utf-8", "backslashreplace").decode()
                     self.findings.append(Finding("file-unreadable", "name is not valid UTF-8: rename it", path=shown))
@@ -141,11 +142,12 @@ class _Walk:
             pending[:0] = links
             pending.extend(subfolders)
 
-    def _entries(self, folder: str, prefix: str) -> Iterator[os.DirEntry[str]]:
+    def _entries(self, folder: str, prefix: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
-                yield from sorted(entries, key=attrgetter("name"))
+                return sorted(entries, key=attrgetter("name"))
         except OSError as error:
             self.findings.append(
                 Finding("file-unreadable", f"folder: {error.strerror or 'not readable'}", path=prefix or ".")
             )
+            return []

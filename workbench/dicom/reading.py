@@ -14,14 +14,14 @@ import pyarrow as pa
 from workbench.dicom.headers.columns import columns_of, to_columns
 from workbench.dicom.headers.elements import Declined, NeedMore
 from workbench.dicom.headers.fallback import read_with_pydicom
-from workbench.dicom.headers.heads import Heads
+from workbench.dicom.headers.heads import Heads, look
 from workbench.dicom.headers.lockstep import Found, walk_together
 from workbench.dicom.headers.walk import CutOff, RawHeader, is_dicom, walk
 from workbench.dicom.headers.wanted import KEPT, Wanted
 from workbench.dicom.judging import LARGEST_READ, Judgement, digest_of, judge, plain_images, value
 from workbench.dicom.listing import FileEntry
 
-#: First read of every file; then, for the few headers that go on, larger ones.
+#: First read of a file where nothing tells how long its header is; then, for the few that go on, larger ones.
 FIRST_READ: Final = 16 * 1024
 LARGER_READS: Final = (256 * 1024, 4 * 1024**2, LARGEST_READ)
 #: Files read at a time.
@@ -87,9 +87,12 @@ class Reader:
         """Rows of at most ``PORTION`` entries."""
         if len(entries) < FEWEST:
             return self._finish(entries, [], range(len(entries)))
-        heads = self._heads = self._heads or Heads(min(PORTION, len(entries)), FIRST_READ)
-        paths = [path_of(self.root, entry) for entry in entries]
-        done = heads.read(paths)
+        paths = paths_of(self.root, entries)
+        width, at_hand = look(paths, FIRST_READ)
+        heads = self._heads
+        if heads is None or heads.width != width:
+            heads = self._heads = Heads(min(PORTION, len(entries)), width)
+        done = heads.read(paths, at_hand)
         read = entries[:done]
         sizes = np.array([entry.size for entry in read], np.int64)
         found = walk_together(heads, sizes, self.wanted, fewest=FEWEST_LEFT)
@@ -98,7 +101,7 @@ class Reader:
         if done < len(entries):
             return self._finish(read, parts, (), interrupted=True)
         long = [row for row in left if found.goes_on[row]]
-        if len(long) >= FEWEST:
+        if len(long) >= FEWEST and heads.width < LONG_READ:
             parts += self._long(paths, entries, long)
             left = sorted(set(left).difference(*(part.rows for part in parts)))
         return self._finish(entries, parts, left)
@@ -123,20 +126,21 @@ class Reader:
         """Rows of the files that the lockstep walk accepted."""
         columns = columns_of(found)
         plain = plain_images(found, columns, sizes)
-        heads, judgements = found.heads, []
+        heads, rows = found.heads, found.rows.tolist()
         image = Judgement("dicom", "image")
-        for row, is_plain in zip(found.rows.tolist(), plain.tolist(), strict=True):
-            judgements.append(image if is_plain else self._judged(entries[row], found.header(row)))
+        judgements = [image] * len(rows)
+        for position in np.flatnonzero(~plain).tolist():
+            row = rows[position]
+            judgements[position] = self._judged(entries[row], found.header(row))
         starts, lengths = found.rows * heads.width, found.header_length[found.rows]
         digests = [
             judgement.digest or (digest_of(heads.memory[start : start + length]) if judgement.kind else "")
             for judgement, start, length in zip(judgements, starts.tolist(), lengths.tolist(), strict=True)
         ]
-        rows = found.rows.tolist()
         own = _own([entries[row] for row in rows], judgements, digests)
         own |= {
             "reader": pa.repeat("walk", len(rows)),
-            "TransferSyntaxUID": pa.array([found.syntax[row] for row in rows], pa.string()),
+            "TransferSyntaxUID": _texts([found.syntax[row] for row in rows]),
             "pixel_offset": pa.array(found.pixel_offset[found.rows]),
             "pixel_length": pa.array(found.pixel_length[found.rows]),
             "pixel_float": pa.array(found.pixel_float[found.rows]),
@@ -188,6 +192,14 @@ class _Part:
 def path_of(root: str, entry: FileEntry) -> str:
     """Where a listed file is."""
     return f"{root}{os.sep}{entry.path}" if os.sep == "/" else os.path.join(root, *entry.path.split("/"))
+
+
+def paths_of(root: str, entries: Sequence[FileEntry]) -> list[str]:
+    """Where listed files are."""
+    if os.sep != "/":
+        return [path_of(root, entry) for entry in entries]
+    start = root + os.sep
+    return [start + entry.path for entry in entries]
 
 
 def read_file(root: str, entry: FileEntry, wanted: Wanted = KEPT) -> Row:
@@ -252,18 +264,23 @@ def table_of(rows: Sequence[Row], wanted: Wanted = KEPT) -> pa.Table:
 
 
 def _own(entries: Sequence[FileEntry], judgements: Sequence[Judgement], digests: list[str]) -> dict[str, pa.Array]:
-    values: dict[str, list[Any]] = {
-        "path": [entry.path for entry in entries],
-        "size": [entry.size for entry in entries],
-        "mtime_ns": [entry.mtime_ns for entry in entries],
-        "status": [judgement.status for judgement in judgements],
-        "kind": [judgement.kind for judgement in judgements],
-        "header_digest": digests,
-        "referenced_series": [judgement.references for judgement in judgements],
-        "frames": [judgement.frames for judgement in judgements],
-    }
     kinds = dict(_OWN_FIELDS)
-    return {name: pa.array(column, kinds[name]) for name, column in values.items()}
+    paths, sizes, times = zip(*entries, strict=True) if entries else ((), (), ())
+    own = {"path": pa.array(paths, pa.string()), "size": pa.array(sizes, pa.int64())}
+    own |= {"mtime_ns": pa.array(times, pa.int64()), "header_digest": pa.array(digests, pa.string())}
+    own |= {"status": _texts([judgement.status for judgement in judgements])}
+    own |= {"kind": _texts([judgement.kind for judgement in judgements])}
+    references = [judgement.references for judgement in judgements]
+    own["referenced_series"] = pa.array(references, kinds["referenced_series"])
+    own["frames"] = pa.array([judgement.frames for judgement in judgements], kinds["frames"])
+    return own
+
+
+def _texts(values: list[str]) -> pa.Array:
+    """Strings, most often all the same one."""
+    if values and values.count(values[0]) == len(values):
+        return pa.repeat(values[0], len(values))
+    return pa.array(values, pa.string())
 
 
 def _as_table(own: dict[str, pa.Array], columns: dict[str, pa.Array]) -> pa.Table:

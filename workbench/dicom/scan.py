@@ -1,6 +1,6 @@
 """A folder tree -> the header table: one row per file, DICOM told from the rest by content.
 
-One open and one read of 16 kB per file; files whose size and time are known from an earlier scan are not
+One open and one read of a few kB per file; files whose size and time are known from an earlier scan are not
 opened at all.
 """
 

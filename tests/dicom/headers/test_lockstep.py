@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -195,3 +196,57 @@ def test_columns_that_are_the_same_everywhere_are_known() -> None:
     found = together([image(EXPLICIT_LE, Element(0x00100020, "LO", b"P1"), number=i) for i in range(4)])
     same = dict(zip((tag.keyword for tag in KEPT.tags), found.same, strict=True))
     assert (same["PatientID"], same["Rows"], same["Modality"], same["SOPInstanceUID"]) == (True, True, True, False)
+
+
+@BOTH
+def test_series_one_behind_the_other_are_decoded_run_by_run(syntax: str) -> None:
+    charsets = [b"ISO_IR 100", b"ISO_IR 192"]
+    files = []
+    for number in range(60):
+        series = number // 25
+        own = [
+            Element(0x00080005, "CS", charsets[series % 2]),
+            Element(0x0008103E, "LO", "Größe".encode("utf-8" if series % 2 else "latin-1")),
+            Element(0x00180050, "DS", b"%d.5 " % series),
+            Element(0x00280103, "US", bytes([series % 2, 0])),
+            Element(0x00280120, "US", b"\xff\xff"),
+        ]
+        if number % 7:
+            own += [Element(0x00200013, "IS", b"%d" % number), Element(0x00200032, "DS", b"0\\0\\%d" % number)]
+        files.append(image(syntax, *own, number=number))
+    found = assert_agrees(files)
+    columns = columns_of(found)
+    assert columns["SeriesDescription"].to_pylist() == ["Größe"] * 60
+    assert columns["PixelPaddingValue"].to_pylist() == [65535] * 25 + [-1] * 25 + [65535] * 10
+    assert columns["InstanceNumber"].to_pylist() == [number if number % 7 else None for number in range(60)]
+
+
+@given(st.lists(st.sampled_from([None, b"", b"1", b"2", b"12", b"12345678", b"12345679", b"123456789", b"1" * 130]),
+                min_size=1, max_size=12))  # fmt: skip
+@settings(max_examples=60, **_SETTINGS)
+def test_changes_from_file_to_file_are_those_of_the_bytes(values: list[bytes | None]) -> None:
+    files = [
+        image(EXPLICIT_LE, *([] if value is None else [Element(0x00081030, "LO", value)]), number=row)
+        for row, value in enumerate(values)
+    ]
+    found = together(files)
+    column = KEPT.column["StudyDescription"]
+    raws = found.raws(column)
+    expected = [True, *(own != before for before, own in pairwise(raws))]
+    told = found.changes[column].tolist()
+    # Long values next to others of other lengths may count as changed where they are not.
+    assert told == expected or (b"1" * 130 in values and all(t or not e for t, e in zip(told, expected, strict=True)))
+
+
+def test_private_blocks_of_creators_that_alternate() -> None:
+    names = [b"SIEMENS MR HEADER ", b"SIEMENS MR HEADER", b"ANOTHER CREATOR   "]
+    files = [
+        image(
+            EXPLICIT_LE, Element(0x00190010, "LO", names[number % 3]), Element(0x0019100C, "IS", b"%d" % number),
+            number=number,
+        )
+        for number in range(9)
+    ]  # fmt: skip
+    found = assert_agrees(files)
+    expected = [None if number % 3 == 2 else float(number) for number in range(9)]
+    assert columns_of(found)["siemens_b_value"].to_pylist() == expected

@@ -14,9 +14,9 @@ from pydicom.dataset import Dataset
 
 from tests import factories
 from tests.strategies import Element, part10
-from workbench.dicom.headers.elements import Declined
+from workbench.dicom.headers.elements import Declined, NeedMore
 from workbench.dicom.headers.fallback import referenced_series
-from workbench.dicom.headers.references import references_in
+from workbench.dicom.headers.references import references_in, references_of_whole
 from workbench.dicom.headers.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, walk
 from workbench.dicom.scan import scan
 
@@ -61,6 +61,33 @@ def test_a_file_that_ends_within_a_reference_is_told() -> None:
     for cut in range(len(data) - 20, len(data) - 1):
         with pytest.raises(EOFError):
             references_in(data[:cut], EXPLICIT_LE)
+
+
+@given(st.lists(TREES, max_size=3), st.sampled_from([EXPLICIT_LE, IMPLICIT_LE]), st.booleans(), st.data())
+@settings(max_examples=150, derandomize=True, deadline=None)
+def test_one_pass_tells_references_and_end_as_two_do(
+    trees: list[Element], syntax: str, pixels: bool, draw: st.DataObject
+) -> None:
+    elements = sorted({tree.number: tree for tree in trees}.values(), key=lambda element: element.number)
+    data = part10([Element(0x00080018, "UI", b"1.1"), *elements], syntax, pixels=b"\1\2" if pixels else None)
+    assert references_of_whole(data, len(data), syntax) == references_in(data, syntax)
+    cut = draw.draw(st.integers(len(part10([], syntax, pixels=None)) + 1, len(data)))
+    named = references_of_whole(data[:cut], cut, syntax)
+    if named is not None:
+        raw = walk(data[:cut], whole=True, to_end=True)
+        assert raw.pixel_offset + raw.pixel_length <= cut
+        assert named == references_in(data[:cut], syntax)
+    try:
+        assert references_of_whole(data[:cut], len(data), syntax) == references_in(data, syntax)
+    except NeedMore:
+        assert cut < len(data)
+
+
+def test_pixels_are_not_needed_to_tell_that_they_are_whole() -> None:
+    data = part10([Element(0x00081115, "SQ", items=((Element(0x0020000E, "UI", b"1.5"),),))], EXPLICIT_LE,
+                  pixels=bytes(5000))  # fmt: skip
+    assert references_of_whole(data[:-4990], len(data), EXPLICIT_LE) == ["1.5"]
+    assert references_of_whole(data[:-4990], len(data) - 2, EXPLICIT_LE) is None
 
 
 def test_another_encoding_is_declined() -> None:

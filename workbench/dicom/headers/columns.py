@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from workbench.dicom.headers.decode_many import decimals, plain_texts, whole_numbers
 from workbench.dicom.headers.lockstep import Found
+from workbench.dicom.headers.steps import Ints, Octets
 from workbench.dicom.headers.tags import BIAS, EITHER_SIGN, Tag
 from workbench.dicom.headers.walk import RawHeader
 from workbench.dicom.headers.wanted import KEPT, Wanted
@@ -36,6 +37,9 @@ _SIMPLE_CHARSETS: Final = {
 _UTF8: Final = b"ISO_IR 192"
 #: VRs that SpecificCharacterSet applies to; the others are plain ASCII.
 _LOCALISED: Final = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "PN"})
+
+#: Up to so many values, decoding one by one is faster than all at once.
+_FEW: Final = 24
 
 
 def to_columns(headers: Sequence[RawHeader | None], wanted: Wanted = KEPT) -> dict[str, pa.Array]:
@@ -66,47 +70,67 @@ def to_columns(headers: Sequence[RawHeader | None], wanted: Wanted = KEPT) -> di
 def columns_of(found: Found) -> dict[str, pa.Array]:
     """Typed columns of the files a lockstep walk accepted, equal to :func:`to_columns` of their headers.
 
-    What is the same in all files is decoded once, without a Python object per file.
+    Files of a series lie together and say the same of most things: what stays the same from file to file is decoded
+    once, without a Python object per file.
     """
-    wanted, n = found.places.wanted, len(found.rows)
-    first = int(found.rows[0])
+    wanted, n, top = found.places.wanted, len(found.rows), int(found.rows[0])
     character_set, sign = wanted.column["SpecificCharacterSet"], wanted.column["PixelRepresentation"]
-    charset, is_signed = [found.raw(character_set, first)], [found.raw(sign, first)]
-    charsets = charset * n if found.same[character_set] else found.raws(character_set)
-    signs = is_signed * n if found.same[sign] else found.raws(sign)
+    same, changes = found.same, found.changes
+    lengths = found.places.length[:, top].tolist()
+    charsets = [found.raw(character_set, top)] * n if same[character_set] else found.raws(character_set)
+    signs = [found.raw(sign, top)] * n if same[sign] else found.raws(sign)
+    simple = {(charset or b"").strip(b" \0") for charset in set(charsets)} <= _SIMPLE_CHARSETS.keys()
     columns: dict[str, pa.Array] = {}
     absent: dict[str, pa.Array] = {}
     for index, tag in enumerate(wanted.tags):
-        depends = tag.vr in _LOCALISED and not found.same[character_set]
-        depends |= tag.vr == EITHER_SIGN and not found.same[sign]
-        if found.same[index] and found.places.length[index, first] < 0:
+        if same[index] and lengths[index] < 0:
             if tag.form not in absent:
                 absent[tag.form] = _absent(tag, n)
-            column = absent[tag.form]
-        elif found.same[index] and not depends:
-            column = _repeated(_column(tag, [found.raw(index, first)], charset, is_signed), n)
-        else:
-            column = _at_once(found, index, tag, charset[0] if found.same[character_set] else None)
-            if column is None:
-                column = _column(tag, found.raws(index), charsets, signs)
-        columns[tag.keyword] = column
+            columns[tag.keyword] = absent[tag.form]
+            continue
+        depends = character_set if tag.vr in _LOCALISED else sign if tag.vr == EITHER_SIGN else index
+        if same[index] and same[depends]:
+            columns[tag.keyword] = _repeated(_column(tag, [found.raw(index, top)], charsets[:1], signs[:1]), n)
+            continue
+        other = changes[index] | changes[depends]
+        first = np.flatnonzero(other)
+        column = _at_once(found, found.rows[first], index, tag, simple) if len(first) > _FEW else None
+        if column is None:
+            own = first.tolist()
+            column = _column(tag, found.raws(index, first), [charsets[row] for row in own], [signs[row] for row in own])
+        columns[tag.keyword] = column if len(first) == n else column.take(pa.array(np.cumsum(other) - 1))
     return columns
 
 
-def _at_once(found: Found, index: int, tag: Tag, charset: bytes | None) -> pa.Array | None:
-    """A column of plain values in every file; None where it must be decoded file by file."""
-    start, length = found.places.start[index, found.rows], found.places.length[index, found.rows]
-    flat = found.heads.flat
-    if (
-        tag.vr in BINARY
-        or tag.vr == EITHER_SIGN
-        or tag.form in ("present", "numbers", "integers")
-        or (length <= 0).any()
-    ):
+def _at_once(found: Found, rows: Ints, index: int, tag: Tag, simple: bool) -> pa.Array | None:
+    """A column of plain values in *rows* of the buffer; None where it must be decoded file by file.
+
+    *simple* tells that all character sets have ASCII where ASCII has it.
+    """
+    start, length = found.places.start[index, rows], found.places.length[index, rows]
+    if tag.vr in BINARY or tag.vr in (EITHER_SIGN, "AT") or tag.form in ("present", "numbers", "integers"):
         return None
+    has = length > 0
+    some = None if has.all() else np.flatnonzero(has)
+    if some is not None:
+        start, length = start[some], length[some]
+        if not len(some):
+            return None
+    column = _plain(found.heads.flat, start, length, tag, simple)
+    if column is None or some is None:
+        return column
+    where = np.cumsum(has) - 1
+    if not tag.form.startswith("numbers:"):
+        return column.take(pa.array(where, mask=~has))
+    flat = np.full((len(rows), column.type.list_size), np.nan)
+    flat[some] = column.values.to_numpy().reshape(len(some), -1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), column.type.list_size)
+
+
+def _plain(flat: Octets, start: Ints, length: Ints, tag: Tag, simple: bool) -> pa.Array | None:
+    """Values that are all there, decoded at once; None where one of them is not plain."""
     if tag.form in ("text", "uid"):
-        plain = tag.vr not in _LOCALISED or (charset or b"").strip(b" \0") in _SIMPLE_CHARSETS
-        return plain_texts(flat, start, length) if plain else None
+        return plain_texts(flat, start, length) if simple or tag.vr not in _LOCALISED else None
     if tag.form == "integer":
         numbers = whole_numbers(flat, start, length)
     else:

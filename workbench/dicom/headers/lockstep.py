@@ -31,6 +31,8 @@ _SYNTAX: Final = 0x00020010
 _NOT_OURS: Final = frozenset((*NOT_IMAGES, DICOMDIR_CLASS))
 _NO_LIMIT: Final = -1
 _NOT_READ: Final = -1
+#: Values up to so many bytes are compared from file to file even where their lengths differ.
+_COMPARED: Final = 128
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,10 @@ class Found:
         start = self.places.start[index, row]
         return bytes(self.heads.memory[start : start + length])
 
-    def raws(self, index: int) -> list[bytes | None]:
-        """Raw bytes of one column in the accepted files."""
-        memory = self.heads.memory
-        starts, lengths = self.places.start[index, self.rows].tolist(), self.places.length[index, self.rows].tolist()
+    def raws(self, index: int, among: Any = slice(None)) -> list[bytes | None]:
+        """Raw bytes of one column in the accepted files, or in those *among* them."""
+        memory, rows = self.heads.memory, self.rows[among]
+        starts, lengths = self.places.start[index, rows].tolist(), self.places.length[index, rows].tolist()
         return [
             None if length < 0 else bytes(memory[start : start + length])
             for start, length in zip(starts, lengths, strict=True)
@@ -89,25 +91,41 @@ class Found:
         )
 
     @cached_property
+    def changes(self) -> Bools:
+        """Columns x accepted files: whether the bytes differ from those of the accepted file before; the first do."""
+        n = len(self.rows)
+        # Accepted are mostly all files of the buffer: a view is then as good as a copy.
+        some: Any = slice(n) if n and self.rows[-1] == n - 1 else self.rows
+        start, length = self.places.start[:, some], self.places.length[:, some]
+        changes = np.ones(length.shape, np.bool_)
+        if n < 2:
+            return changes
+        np.not_equal(length[:, 1:], length[:, :-1], out=changes[:, 1:])
+        longest = length.max(axis=1)
+        # Long values that differ in length are rarely worth a comparison: each counts as another.
+        even = ~changes[:, 1:].any(axis=1)
+        compared = (longest > 0) & ((longest <= _COMPARED) | even)
+        changes[(longest > 0) & ~compared] = True
+        chosen = np.flatnonzero(compared)
+        if not len(chosen):
+            return changes
+        # Eight bytes at a time; the last word of a value may overlap the one before, or reach behind a short one.
+        words = (longest[chosen] + 7) // 8
+        column, first = np.repeat(chosen, words), np.cumsum(words) - words
+        step = 8 * (np.arange(len(column)) - np.repeat(first, words))[:, None]
+        size = length[column]
+        offset = np.maximum(np.minimum(step, size - 8), 0)
+        numbers = Steps(self.heads.flat, 0).u64[start[column] + offset]
+        numbers <<= np.clip(8 - size, 0, 7) * 8
+        differ = (numbers[:, 1:] != numbers[:, :-1]) & (size[:, 1:] > 0)
+        changes[chosen, 1:] |= np.logical_or.reduceat(differ, first, axis=0)
+        return changes
+
+    @cached_property
     def same(self) -> list[bool]:
         """Whether the bytes of a column are the same in all accepted files, or absent from all."""
-        start, length = self.places.start[:, self.rows], self.places.length[:, self.rows]
-        if not len(self.rows):
-            return [True] * len(length)
-        even = (length == length[:, :1]).all(axis=1)
-        chosen = np.flatnonzero(even & (length[:, 0] > 0))
-        # Eight bytes at a time; the last word of a value may overlap the one before, or reach behind a short one.
-        words = np.maximum((length[chosen, 0] + 7) // 8, 1)
-        column = np.repeat(chosen, words)
-        step = np.arange(len(column)) - np.repeat(np.cumsum(words) - words, words)
-        size = length[column, 0]
-        offset = np.maximum(np.minimum(8 * step, size - 8), 0)
-        numbers = Steps(self.heads.flat, 0).u64[start[column] + offset[:, None]]
-        unused = np.maximum(8 - size, 0) * 8
-        numbers = numbers << unused[:, None]
-        equal = (numbers == numbers[:, :1]).all(axis=1)
-        even[column[~equal]] = False
-        return [bool(value) for value in even]
+        changed: Bools = np.asarray(self.changes[:, 1:].any(axis=1))
+        return [not value for value in changed.tolist()]
 
 
 def walk_together(heads: Heads, sizes: Ints, wanted: Wanted = KEPT, *, fewest: int = 1) -> Found:

@@ -5,12 +5,15 @@ Encoding: DICOM PS3.5 7.5.
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from workbench.dicom.headers.elements import (
     ITEM,
     ITEM_END,
+    LONG_VRS,
     SEQUENCE_END,
+    SHORT_VRS,
     UNDEFINED,
     Declined,
     key,
@@ -23,6 +26,17 @@ from workbench.dicom.headers.elements import (
 MAX_DEPTH: Final = 32
 
 _CHARACTER_SET: Final = key(0x00080005)
+_eight: Final = struct.Struct("<Q").unpack_from
+_four: Final = struct.Struct("<I").unpack_from
+#: Bits of the first eight bytes of an element that are its tag, and the tags of the marks as such bits.
+_MARK: Final = 0xFFFFFFFF
+_ITEM: Final = int.from_bytes(ITEM, "little")
+_ITEM_END: Final = int.from_bytes(ITEM_END, "little")
+_SEQUENCE_END: Final = int.from_bytes(SEQUENCE_END, "little")
+#: Two bytes of a VR as a number.
+_SHORT: Final = frozenset(int.from_bytes(vr, "little") for vr in SHORT_VRS)
+_LONG: Final = frozenset(int.from_bytes(vr, "little") for vr in LONG_VRS)
+_UN: Final = int.from_bytes(b"UN", "little")
 
 
 def skip_sequence(head: bytes, pos: int, *, explicit: bool, whole: bool, depth: int = 0) -> int:
@@ -35,38 +49,55 @@ def skip_sequence(head: bytes, pos: int, *, explicit: bool, whole: bool, depth: 
     NeedMore, EOFError
         It goes on beyond *head*: what was read of the file, or the *whole* of it.
     """
-    if depth > MAX_DEPTH:
-        raise Declined("sequences nested too deeply")
-    end = len(head)
-    while True:
-        if pos + 8 > end:
-            raise short(whole)
-        mark = head[pos : pos + 4]
-        length = u32(head, pos + 4)[0]
-        pos += 8
-        if mark == SEQUENCE_END:
-            return pos
-        if mark != ITEM:
-            raise Declined("no item where one must be")
-        if length == UNDEFINED:
-            pos = _skip_item(head, pos, explicit=explicit, whole=whole, depth=depth)
-        else:
-            pos += length
-
-
-def _skip_item(head: bytes, pos: int, *, explicit: bool, whole: bool, depth: int) -> int:
-    """Position behind an item of undefined length."""
-    end = len(head)
-    while True:
-        if pos + 8 > end:
-            raise short(whole)
-        if head[pos : pos + 4] == ITEM_END:
-            return pos + 8
-        inner, length, data = _element(head, pos, explicit, whole)
-        if length == UNDEFINED:
-            pos = skip_sequence(head, data, explicit=inner, whole=whole, depth=depth + 1)
-        else:
-            pos = data + length
+    # A loop with a stack: structure sets hold tens of thousands of nested elements, and a call for each is the cost.
+    outer: list[bool] = []
+    in_item = False
+    try:
+        while True:
+            word = _eight(head, pos)[0]
+            mark = word & _MARK
+            if in_item:
+                if mark == _ITEM_END:
+                    in_item, pos = False, pos + 8
+                    continue
+                if explicit:
+                    vr = word >> 32 & 0xFFFF
+                    if vr in _SHORT:
+                        pos += 8 + (word >> 48)
+                        continue
+                    if vr not in _LONG:
+                        raise Declined("unknown VR in a sequence")
+                    length = _four(head, pos + 8)[0]
+                    if length != UNDEFINED:
+                        pos += 12 + length
+                        continue
+                    # A UN of undefined length is encoded as implicit VR (PS3.5 6.2.2).
+                    inner, pos = vr != _UN, pos + 12
+                else:
+                    length = word >> 32
+                    if length != UNDEFINED:
+                        pos += 8 + length
+                        continue
+                    inner, pos = False, pos + 8
+                outer.append(explicit)
+                explicit, in_item = inner, False
+                if depth + len(outer) > MAX_DEPTH:
+                    raise Declined("sequences nested too deeply")
+            elif mark == _ITEM:
+                length, pos = word >> 32, pos + 8
+                if length == UNDEFINED:
+                    in_item = True
+                else:
+                    pos += length
+            elif mark == _SEQUENCE_END:
+                pos += 8
+                if not outer:
+                    return pos
+                explicit, in_item = outer.pop(), True
+            else:
+                raise Declined("no item where one must be")
+    except struct.error:
+        raise short(whole) from None
 
 
 def _element(head: bytes, pos: int, explicit: bool, whole: bool) -> tuple[bool, int, int]:

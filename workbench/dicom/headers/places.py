@@ -19,6 +19,8 @@ from workbench.dicom.headers.wanted import Wanted
 _SQ: Final = VR_CODE[b"SQ"]
 _CHARACTER_SET: Final = 0x00080005
 _NO_LIMIT: Final = -1
+#: Private creators are LO, of at most 64 characters (PS3.5 6.2); a longer one is compared with none.
+_LONGEST_NAME: Final = 64
 
 
 @dataclass(frozen=True)
@@ -99,22 +101,12 @@ def place_private(places: Places, flat: Octets, stream: Stream, stop: Ints, expl
     element = mine.tag & 0xFFFF
     creators = mine.only((element >= 0x10) & (element < 0x100))
     cut = creators.data + creators.length > stop[creators.row]
-    owned: dict[int, int] = {}
-    names: dict[bytes, bytes] = {}
-    for row, tag, data, length in zip(
-        creators.row[~cut].tolist(), creators.tag[~cut].tolist(), creators.data[~cut].tolist(),
-        creators.length[~cut].tolist(), strict=True,
-    ):  # fmt: skip
-        raw = flat[data : data + length].tobytes()
-        name = names.setdefault(raw, raw.strip(b" \0"))
-        group = tag >> 16
-        for low, column in wanted.private[group.to_bytes(2, "little")].get(name, {}).items():
-            owned[row << 32 | group << 16 | (tag & 0xFF) << 8 | low] = column
     odd = _rows(creators.row[cut], len(stop))
-    if not owned:
+    owned, columns = _owned(flat, creators.only(~cut), wanted)
+    if not len(owned):
         return odd
-    keys = np.array(sorted(owned), np.int64)
-    columns = np.array([owned[key] for key in keys.tolist()], np.int64)
+    order = np.argsort(owned, kind="stable")
+    keys, columns = owned[order], columns[order]
     sought = mine.row << 32 | mine.tag
     where = np.searchsorted(keys, sought)
     where[where == len(keys)] = 0
@@ -124,6 +116,40 @@ def place_private(places: Places, flat: Octets, stream: Stream, stop: Ints, expl
     _, first, times = np.unique(column * len(stop) + found.row, return_index=True, return_counts=True)
     odd |= _rows(found.row[first[times > 1]], len(stop))
     return odd | places.put(column, found, stop, explicit)
+
+
+def _owned(flat: Octets, creators: Stream, wanted: Wanted) -> tuple[Ints, Ints]:
+    """Row, group, block and element, as one number, of what is wanted of the creators' blocks; and their columns."""
+    keys, columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    # Elements of many files come tag by tag, so each name is looked up once where it stays the same.
+    changes = np.flatnonzero(_differs_from_the_one_before(flat, creators))
+    ends = np.append(changes, len(creators.row))[1:]
+    for start, end in zip(changes.tolist(), ends.tolist(), strict=True):
+        tag, data = int(creators.tag[start]), int(creators.data[start])
+        group = tag >> 16
+        name = flat[data : data + int(creators.length[start])].tobytes().strip(b" \0")
+        for low, column in wanted.private[group.to_bytes(2, "little")].get(name, {}).items():
+            keys.append(creators.row[start:end] << 32 | group << 16 | (tag & 0xFF) << 8 | low)
+            columns.append(np.full(end - start, column, np.int64))
+    return np.concatenate(keys), np.concatenate(columns)
+
+
+def _differs_from_the_one_before(flat: Octets, found: Stream) -> Bools:
+    """Whether the tag or the value of each element differ from those of the element before; of the first, they do."""
+    differs = np.ones(len(found.row), np.bool_)
+    if len(differs) < 2:
+        return differs
+    size = found.length
+    step = np.arange(0, _LONGEST_NAME, 8)[: (int(size.max()) + 7) // 8, None]
+    offset = np.maximum(np.minimum(step, size - 8), 0)
+    words = Steps(flat, 0).u64[found.data + offset] << np.clip(8 - size, 0, 7) * 8
+    differs[1:] = (
+        (found.tag[1:] != found.tag[:-1])
+        | (size[1:] != size[:-1])
+        | (size[1:] > _LONGEST_NAME)
+        | ((words[:, 1:] != words[:, :-1]).any(axis=0) & (size[1:] > 0))
+    )
+    return differs
 
 
 def place_nested(steps: Steps, places: Places, stream: Stream, stop: Ints, explicit: bool) -> Bools:

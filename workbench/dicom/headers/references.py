@@ -5,7 +5,6 @@ Sources: PS3.3 C.8.20.2 (Referenced Series Sequence), C.8.8.5 (RT Referenced Ser
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from workbench.dicom.headers.elements import (
@@ -21,6 +20,7 @@ from workbench.dicom.headers.elements import (
     u32,
 )
 from workbench.dicom.headers.nested import skip_sequence
+from workbench.dicom.headers.tags import PIXEL_ELEMENTS
 from workbench.dicom.headers.walk import DEFLATED_LE, EXPLICIT_BE, IMPLICIT_LE
 
 #: Sequences that name series, or lead to those that do, in the order in which their series are listed.
@@ -38,6 +38,7 @@ _LEADING: Final = tuple(
 _AT_TOP: Final = _LEADING[:3]
 _SERIES_UID: Final = key(0x0020000E)
 _PIXEL_GROUP: Final = b"\xe0\x7f"
+_PIXELS: Final = frozenset(key(number) for number in PIXEL_ELEMENTS)
 #: How many sequences one within the other are followed.
 _DEEPEST: Final = 6
 
@@ -59,82 +60,131 @@ def references_in(data: bytes, syntax: str) -> list[str]:
     EOFError
         The file ends within an element.
     """
+    return _at_top(data, len(data), syntax)[0]
+
+
+def references_of_whole(data: bytes, size: int, syntax: str) -> list[str] | None:
+    """SeriesInstanceUIDs as :func:`references_in` gives them, of an object that plainly does not end too early.
+
+    One pass answers both questions; None leaves them to a closer look.
+
+    Parameters
+    ----------
+    data : bytes
+        The file from its first byte, up to its pixels at least.
+    size : int
+        Bytes of the whole file.
+    syntax : str
+        Its transfer syntax.
+
+    Raises
+    ------
+    NeedMore
+        The answer lies beyond *data*.
+
+    Examples
+    --------
+    >>> series = bytes.fromhex("20000e00 04000000") + b"1.2 "
+    >>> data = bytes(132) + bytes.fromhex("08001511 14000000 feff00e0 0c000000") + series
+    >>> references_of_whole(data, len(data), IMPLICIT_LE)
+    ['1.2']
+    >>> references_of_whole(data[:-2], len(data) - 2, IMPLICIT_LE) is None
+    True
+    """
+    try:
+        found, pos = _at_top(data, size, syntax)
+        if pos == size:
+            return found
+        if pos + 8 > len(data):
+            raise short(len(data) >= size)
+        if data[pos : pos + 4] not in _PIXELS:
+            return None
+        if syntax == IMPLICIT_LE:
+            length, start = u32(data, pos + 4)[0], pos + 8
+        else:
+            _, length, start = read_explicit(data, pos, len(data) >= size)
+    except (Declined, EOFError):
+        return None
+    return found if length != UNDEFINED and start + length <= size else None
+
+
+def _at_top(data: bytes, size: int, syntax: str) -> tuple[list[str], int]:
+    """Series named at top level, and where the pixels or the elements end."""
     if syntax in (EXPLICIT_BE, DEFLATED_LE):
         raise Declined(syntax)
-    pos = 132
+    pos, whole = 132, len(data) >= size
     while pos + 8 <= len(data) and u16(data, pos)[0] == 2:
-        _, length, start = read_explicit(data, pos, True)
+        _, length, start = read_explicit(data, pos, whole)
         pos = start + length
-    found = _dataset(data, pos, len(data), explicit=syntax != IMPLICIT_LE, depth=0)[0]
-    return list(dict.fromkeys(found))
+    found, pos, _ = _dataset(data, pos, len(data), explicit=syntax != IMPLICIT_LE, whole=whole, depth=0)
+    return list(dict.fromkeys(found)), pos
 
 
-def _dataset(data: bytes, pos: int, limit: int, *, explicit: bool, depth: int) -> tuple[list[str], int]:
-    """Series named in the elements up to *limit*, or up to an end mark, and the position behind them."""
+def _dataset(
+    data: bytes, pos: int, limit: int, *, explicit: bool, whole: bool, depth: int
+) -> tuple[list[str], int, bool]:
+    """Series named in the elements up to *limit*, or up to an end mark; the position behind them; whether it was met.
+
+    At top level the pixels end the elements, and the position is theirs.
+    """
     own: list[str] = []
     led_to: dict[bytes, list[str]] = {}
-    for element, start, length, inner in _elements(data, pos, limit, explicit):
-        pos = start
-        if element == ITEM_END or (depth == 0 and element[:2] == _PIXEL_GROUP):
-            break
-        if element in (_LEADING if depth else _AT_TOP) and depth < _DEEPEST:
-            led_to[element] = []
-            end = limit if length == UNDEFINED else start + length
-            if end > limit:
-                raise short(True)
-            for item, size in _items(data, start, end, explicit=inner):
-                bound = end if size == UNDEFINED else item + size
-                led_to[element] += _dataset(data, item, bound, explicit=inner, depth=depth + 1)[0]
-        elif element == _SERIES_UID and depth:
-            uid = data[start : start + length].strip(b"\0 ").decode("ascii", "replace")
-            own = [uid] if uid else []
-    for element in _LEADING:
-        own += led_to.get(element, ())
-    return own, pos
-
-
-def _elements(data: bytes, pos: int, limit: int, explicit: bool) -> Iterator[tuple[bytes, int, int, bool]]:
-    """Key, value position, length, and whether what is nested is explicit; an end mark comes as a key."""
+    leading = _LEADING if depth else _AT_TOP
+    ended = False
     while pos < limit:
         if pos + 8 > limit:
-            raise short(True)
+            raise short(whole)
         element = data[pos : pos + 4]
         if element == ITEM_END:
-            yield element, pos + 8, 0, explicit
-            return
+            pos, ended = pos + 8, True
+            break
+        if depth == 0 and element[:2] == _PIXEL_GROUP:
+            break
         if explicit:
-            vr, length, start = read_explicit(data, pos, True)
+            vr, length, pos = read_explicit(data, pos, whole)
+            inner = vr != b"UN"
         else:
-            vr, length, start = b"", u32(data, pos + 4)[0], pos + 8
-        inner = explicit and vr != b"UN"
-        yield element, start, length, inner
-        if length == UNDEFINED and element[:2] != _PIXEL_GROUP:
-            pos = skip_sequence(data, start, explicit=inner, whole=True)
+            length, pos, inner = u32(data, pos + 4)[0], pos + 8, False
+        if element in leading and depth < _DEEPEST:
+            end = limit if length == UNDEFINED else pos + length
+            if end > limit:
+                raise short(whole)
+            led_to[element], behind = _items(data, pos, end, length, explicit=inner, whole=whole, depth=depth + 1)
+            pos = behind if length == UNDEFINED else end
+        elif length == UNDEFINED:
+            pos = skip_sequence(data, pos, explicit=inner, whole=whole)
         else:
-            pos = start + length
+            if element == _SERIES_UID and depth:
+                uid = data[pos : pos + length].strip(b"\0 ").decode("ascii", "replace")
+                own = [uid] if uid else []
+            pos += length
+    for element in _LEADING:
+        own += led_to.get(element, ())
+    return own, pos, ended
 
 
-def _items(data: bytes, pos: int, limit: int, *, explicit: bool) -> Iterator[tuple[int, int]]:
-    """Where each item of a sequence starts and how long it says it is."""
+def _items(
+    data: bytes, pos: int, limit: int, length: int, *, explicit: bool, whole: bool, depth: int
+) -> tuple[list[str], int]:
+    """Series named in the items of a sequence of *length*, and the position behind it."""
+    found: list[str] = []
     while pos < limit:
         if pos + 8 > limit:
-            raise short(True)
-        mark, length = data[pos : pos + 4], u32(data, pos + 4)[0]
+            raise short(whole)
+        mark, size = data[pos : pos + 4], u32(data, pos + 4)[0]
+        pos += 8
         if mark == SEQUENCE_END:
-            return
+            return found, pos
         if mark != ITEM:
             raise Declined("no item where one must be")
-        if length != UNDEFINED and pos + 8 + length > limit:
-            raise short(True)
-        yield pos + 8, length
-        if length == UNDEFINED:
-            pos = _behind_item(data, pos + 8, explicit)
-        else:
-            pos += 8 + length
-
-
-def _behind_item(data: bytes, pos: int, explicit: bool) -> int:
-    for element, start, _, _ in _elements(data, pos, len(data), explicit):
-        if element == ITEM_END:
-            return start
-    raise short(True)
+        bound = limit if size == UNDEFINED else pos + size
+        if bound > limit:
+            raise short(whole)
+        named, behind, ended = _dataset(data, pos, bound, explicit=explicit, whole=whole, depth=depth)
+        if size == UNDEFINED and not ended:
+            raise short(whole)
+        found += named
+        pos = behind if size == UNDEFINED else bound
+    if length == UNDEFINED:
+        raise short(whole)
+    return found, pos

@@ -111,7 +111,7 @@ class Steps:
         Stream
             Rows with an unknown VR, elements out of order, or without an end are not among its ``rows``.
         """
-        end, pos = np.full(self.files, -1, np.int64), pos.copy()
+        end, pos, order = np.full(self.files, -1, np.int64), pos.copy(), _Order(self.files)
         parts: list[tuple[Ints, Ints, Ints, Ints]] = []
         count_nonzero = np.count_nonzero
         count, wait, patience = _AHEAD[0], 0, 1
@@ -136,7 +136,7 @@ class Steps:
             if wait:
                 wait -= 1
             else:
-                taken, gain = self._ahead(rows, pos, last, word, is_end, count, parts, explicit=explicit)
+                taken, gain = self._ahead(rows, pos, last, word, is_end, count, parts, order, explicit=explicit)
                 count = min(2 * count, _AHEAD[1]) if taken == count else max(min(count, 2 * taken), _AHEAD[0])
                 if gain == taken >= _WORTH:
                     # Nobody was left behind.
@@ -163,16 +163,18 @@ class Steps:
                 rows, pos, stop, limit, last = _of(known != 0, rows, pos, stop, limit, last)
                 word, data, length = _of(known != 0, word, data, length)
             parts.append((rows, word, data, length))
+            order.one(rows, _tags(word))
             pos = data + length
             if may_be_undefined and count_nonzero(undefined := length == UNDEFINED):
                 pos[undefined] = self.behind(data[undefined], word[undefined], stop[undefined], explicit=explicit)
                 self.ran_out[rows[pos == _GOES_ON]] = True
                 rows, pos, stop, limit, last = _of(pos >= 0, rows, pos, stop, limit, last)
-        return self._stream(parts, end, explicit)
+        end[order.wrong] = -1
+        return _stream(parts, end, explicit)
 
     def _ahead(
         self, rows: Ints, pos: Ints, last: Ints, word: Ints, is_end: Callable[[Ints], Bools], count: int,
-        parts: list[tuple[Ints, Ints, Ints, Ints]], *, explicit: bool,
+        parts: list[tuple[Ints, Ints, Ints, Ints]], order: _Order, *, explicit: bool,
     ) -> tuple[int, float]:  # fmt: skip
         """Take up to *count* elements of the rows that go on like the first one, and move *pos* on.
 
@@ -205,30 +207,18 @@ class Steps:
             parts.append(
                 (row, words, data, lengths) if some is None else (row[some], words[some], data[some], lengths[some])
             )
+            order.many(mine, _tags(layout.words[:most]), taken)
             here = here + layout.distances[taken]
         if differing is not None:
             length = differing >> 48 & 0xFFFF if explicit else differing >> 32 & 0xFFFFFFFF
             if explicit or not np.count_nonzero(length == UNDEFINED):
                 data = here + 8
                 parts.append((mine, differing, data, length))
+                order.one(mine, _tags(differing))
                 here, first, gain = data + length, first + 1, gain + 1
         if first:
             pos[alike] = here
         return first, gain * len(mine) / len(rows)
-
-    def _stream(self, parts: list[tuple[Ints, Ints, Ints, Ints]], end: Ints, explicit: bool) -> Stream:
-        empty = np.zeros(0, np.int64)
-        row, word, data, length = (
-            (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else (empty,) * 4
-        )
-        tag = (word & 0xFFFF) << 16 | word >> 16 & 0xFFFF
-        vr = vr_codes(word) if explicit else np.zeros(len(row), np.uint8)
-        # Within a row the tags must ascend, so that no element is there twice and creators come before what they own.
-        order = np.argsort(row.astype(np.uint16), kind="stable")
-        sorted_row, sorted_tag = row[order], tag[order]
-        wrong = (sorted_row[1:] == sorted_row[:-1]) & (sorted_tag[1:] <= sorted_tag[:-1])
-        end[sorted_row[1:][wrong]] = -1
-        return Stream(np.flatnonzero(end >= 0), end, row, tag, vr, data, length)
 
     def behind(self, pos: Ints, word: Ints, stop: Ints, *, explicit: bool) -> Ints:
         """Positions behind sequences of undefined length whose values start at *pos*; negative where not known."""
@@ -268,6 +258,51 @@ class Steps:
             if (out := done | odd).any():
                 where, pos, stop, depth = _of(~out, where, pos, stop, depth)
         return result
+
+
+class _Order:
+    """Whether the tags of each row ascend, so that no element is there twice and creators come before what they own."""
+
+    def __init__(self, files: int) -> None:
+        self._latest = np.full(files, -1, np.int64)
+        #: Rows with a tag that is not above the one before it.
+        self.wrong: Final = np.zeros(files, np.bool_)
+
+    def one(self, rows: Ints, tags: Ints) -> None:
+        """The next element of each of the *rows*."""
+        odd = tags <= self._latest[rows]
+        if np.count_nonzero(odd):
+            self.wrong[rows[odd]] = True
+        self._latest[rows] = tags
+
+    def many(self, rows: Ints, tags: Ints, taken: int | Ints) -> None:
+        """The next elements of the *rows*, of which each has *taken* the first few, or all as many."""
+        falls = np.flatnonzero(tags[1:] <= tags[:-1])
+        if isinstance(taken, int):
+            first, last = rows, tags[taken - 1]
+            if len(falls):
+                self.wrong[rows] = True
+        else:
+            some = taken > 0
+            first, last = rows[some], tags[taken[some] - 1]
+            if len(falls):
+                self.wrong[rows[taken > falls[0] + 1]] = True
+        odd = self._latest[first] >= tags[0]
+        if np.count_nonzero(odd):
+            self.wrong[first[odd]] = True
+        self._latest[first] = last
+
+
+def _stream(parts: list[tuple[Ints, Ints, Ints, Ints]], end: Ints, explicit: bool) -> Stream:
+    empty = np.zeros(0, np.int64)
+    row, word, data, length = (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else (empty,) * 4
+    vr = vr_codes(word) if explicit else np.zeros(len(row), np.uint8)
+    return Stream(np.flatnonzero(end >= 0), end, row, _tags(word), vr, data, length)
+
+
+def _tags(word: Ints) -> Ints:
+    """Group and element in the first eight bytes of elements."""
+    return (word & 0xFFFF) << 16 | word >> 16 & 0xFFFF
 
 
 def vr_codes(word: Ints) -> Octets:
