@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,17 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads or fills the user's own cache."""
     os.environ["WORKBENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     os.environ["WORKBENCH_PROGRESS"] = "off"
+
+
+@pytest.fixture(autouse=True)
+def _options_as_they_were() -> Iterator[None]:
+    """An option that one test sets is not set in the next."""
+    from workbench.options import options
+
+    kept = dict(options._set)
+    yield
+    options._set.clear()
+    options._set.update(kept)
 
 
 @pytest.fixture(scope="session")

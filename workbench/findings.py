@@ -46,7 +46,7 @@ folder-too-deep             | attention | folders nested too deeply were not loo
 link-dangling               | attention | link points to nothing                                        | mount the folder it points to, then open again
 duplicate-instance          | note      | the same instance is stored more than once                    | nothing: one copy is used
 conflicting-instance        | serious   | two different files carry the same SOPInstanceUID             | keep the right one; loading this series is refused until then
-syntax-not-decodable        | serious   | pixels are in a transfer syntax that cannot be decoded here   | leave the series out, or ask the node for another syntax
+syntax-not-decodable        | serious   | pixels are in an encoding that cannot be decoded here         | leave the series out, or ask the node for another one
 lossy-compression           | attention | images were compressed with loss                              | mind it in intensity measurements
 several-parts               | attention | series holds images that must not be stacked                  | load one part with part=...
 parts-too-many              | serious   | series falls apart into more parts than are kept             | open the files you want as a list: open_dataset([...])

@@ -46,7 +46,7 @@ EXPECTED = {
         jpeg-lossless-of-65535-lines-in-both
         slope-1e308
         deflate-bomb-in-the-pixels deflate-bomb-behind-the-pixels
-        samples-3-in-monochrome fragments-under-a-native-syntax million-fragments-of-length-0
+        fragments-under-a-native-syntax million-fragments-of-length-0
         rle-40000-x-40000 rle-16000-x-16000 rle-of-15-segments-far-away rle-of-0-segments
         rle-of-4294967295-segments rle-segments-backwards rle-segments-in-the-header
         rle-runs-beyond-the-picture rle-literals-beyond-the-end rle-of-noops rle-of-10-bytes
@@ -57,6 +57,9 @@ EXPECTED = {
         j2k-of-16384-components j2k-tiles-of-0 j2k-origin-beyond-its-end j2k-of-38-bits j2k-sampling-0
         j2k-sampling-255 j2k-levels-33 j2k-code-blocks-1024 j2k-cut-in-the-header j2k-of-no-bytes
         code-stream-of-zeros
+    """,
+    "DicomError syntax-not-decodable": """
+        samples-3-in-monochrome
     """,
     "EmptyExtract file-truncated": """
         private-element-that-claims-2-gb length-fffffffe-in-text length-fffffffe-in-unknown
@@ -100,9 +103,6 @@ EXPECTED = {
     "other-values": """
         deflated-stream-damaged j2k-of-65535-lines-in-both j2k-of-million-tiles j2k-of-8-bits-in-16
     """,
-    "UnsupportedSyntax": """
-        bits-allocated-3 bits-allocated-12 bits-allocated-128
-    """,
     "multi-frame-unplaced picture": """
         dose-offsets-too-few dose-offsets-too-many dose-offsets-of-text frame-times-too-few
     """,
@@ -114,6 +114,7 @@ EXPECTED = {
     """,
     "UnsupportedSyntax syntax-not-decodable": """
         transfer-syntax-nonsense transfer-syntax-unknown transfer-syntax-of-500-bytes
+        bits-allocated-3 bits-allocated-12 bits-allocated-128
     """,
     "multi-frame-unplaced other-values": """
         frames-100000 frames-100000-unplaced groups-fewer-than-frames groups-of-100000-layouts

@@ -213,13 +213,14 @@ class PatientAccessor:
         threshold: float | None = None,
         resample: Literal["nearest"] | None = None,
         check_frame: bool = True,
+        fraction: Literal["probability", "occupancy"] | None = None,
     ) -> xr.Dataset:
         """Dataset with ``mask`` (segment, z, y, x), lazily; see :func:`workbench.arrays.masks.add_masks`."""
         from workbench.arrays.masks import add_masks
 
         return add_masks(
             self._dataset, source, select=select, names=names, threshold=threshold, resample=resample,
-            check_frame=check_frame,
+            check_frame=check_frame, fraction=fraction,
         )  # fmt: skip
 
     def label_map(self, *, variable: str = "mask", order: Sequence[str | int] | None = None) -> xr.DataArray:

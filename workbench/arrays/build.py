@@ -122,7 +122,7 @@ def build(
     coords |= identity_coords(series, plan, (*leading, "z"))
     coords |= acquisition_coords(plan, (*leading, "z"), tags)
     attrs = _attrs(series, plan, quantity)
-    if quantity.value_kind in ("activity", "counts", "suv") and values != "suv" and attrs.get("Modality") == "PT":
+    if quantity.value_kind != "stored" and values != "suv" and attrs.get("Modality") == "PT":
         factors = suv_factors(plan.rows, root=root)
         if isinstance(factors, SuvUnavailable):
             attrs |= {"suv_unavailable": factors.what, "suv_missing": "; ".join(factors.missing)}

@@ -47,12 +47,16 @@ class MaskOptions:
     resample: Literal["nearest"] | None = None
     #: Refuse another frame of reference.
     check_frame: bool = True
+    #: What numbers between 0 and 1 of a NIfTI file or an array are; None takes whole numbers alone.
+    fraction: Literal["probability", "occupancy"] | None = None
 
     def __post_init__(self) -> None:
         check_select(self.select)
         above(Masks.none((1, 1, 1)), self.threshold)
         if self.resample not in (None, "nearest"):
             raise UsageError(f"resample={self.resample!r} is not 'nearest'")
+        if self.fraction not in (None, "probability", "occupancy"):
+            raise UsageError(f"fraction={self.fraction!r} is neither 'probability' nor 'occupancy'")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +144,10 @@ def masks(
         labels = np.asarray(labels)
         if target.first is not None and labels.ndim >= 3 and labels.shape[-3] == dataset.sizes["z"]:
             labels = labels.take(target.first, axis=-3)
-    found = masks_of(labels, grid=target.grid, sop_instance_uids=target.uids, check_frame=options.check_frame)
+    found = masks_of(
+        labels, grid=target.grid, sop_instance_uids=target.uids, fraction=options.fraction,
+        check_frame=options.check_frame,
+    )  # fmt: skip
     return _chosen(dataset, [target.onto(named(found, name_table(options.names)))], [], options)
 
 
@@ -212,7 +219,7 @@ def _read(file: LabelFile, target: _Target, options: MaskOptions) -> Masks:
         )  # fmt: skip
     from workbench.labels.nifti import masks_of
 
-    found = masks_of(file.path, grid=target.grid, name=file.name)
+    found = masks_of(file.path, grid=target.grid, name=file.name, fraction=options.fraction)
     if options.resample == "nearest" and any(finding.code == "label-grid-differs" for finding in found.findings):
         from workbench.labels.nifti_grid import masks_by_nearest
 
@@ -297,7 +304,8 @@ def add_masks(dataset: xr.Dataset, source: Paths | Any = None, **how: Any) -> xr
         ``select``: "newest", or a mapping of ``name``, ``code``, ``algorithm``, ``annotator``, ``newest`` ...;
         ``names``: a mapping or CSV that extends the shipped table of standard names; ``threshold``: makes fractions
         masks; ``resample="nearest"``: brings masks of another grid onto the image; ``check_frame=False``: also those
-        of another frame of reference. See :class:`MaskOptions`.
+        of another frame of reference; ``fraction="probability"`` or ``"occupancy"``: what numbers between 0 and 1 of
+        a NIfTI file or an array are. See :class:`MaskOptions`.
 
     Raises
     ------

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from workbench.dicom.judging import undeclared_frames
 from workbench.dicom.pixels.codecs import CODECS, decodable
+from workbench.dicom.pixels.readable import unread_pixels
 from workbench.dicom.scan import file_findings
 from workbench.dicom.stacks.frame_table import frame_rows
 from workbench.dicom.stacks.split import MAX_PARTS, drop_duplicates, split
@@ -138,6 +139,8 @@ def _series(uid: str, rows: pa.Table, root: Path) -> Series:
     unknown = sorted({syntax for syntax, colour in kinds_of_pixels if not decodable(syntax, colour=colour)})
     if unknown:
         findings.append(Finding("syntax-not-decodable", f"{', '.join(unknown)}, {images.num_rows} files"))
+    if strange := unread_pixels(images):
+        findings.append(Finding("syntax-not-decodable", f"{strange}, {images.num_rows} files"))
     findings.extend(undeclared_frames(images))
     lossy = "01" in images["LossyImageCompression"].to_pylist() or any(
         syntax in CODECS and CODECS[syntax].lossy for syntax in syntaxes

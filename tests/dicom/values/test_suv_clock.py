@@ -154,6 +154,18 @@ def test_time_zone_of_the_injection_needs_a_second_witness() -> None:
     assert found.missing == ("TimezoneOffsetFromUTC",)
 
 
+@pytest.mark.parametrize(("zone", "hours"), [("+0000", 2), ("+0100", 1), ("+0130", 0.5)])
+def test_time_zone_of_the_images_is_reckoned_with(zone: str, hours: float) -> None:
+    zoned = {"RadiopharmaceuticalStartDateTime": "20240301090000+0100", "RadiopharmaceuticalStartTime": None}
+    assert factors(TimezoneOffsetFromUTC=zone, **zoned).factor == pytest.approx([decayed(3600 * hours)] * 2)
+
+
+def test_time_zones_that_contradict_the_time_of_day_are_refused() -> None:
+    stated = {"RadiopharmaceuticalStartDateTime": "20240301090000+0100", "RadiopharmaceuticalStartTime": "090000"}
+    assert "different times of day" in str(refusal(TimezoneOffsetFromUTC="+0000", **stated))
+    assert factors(TimezoneOffsetFromUTC="+0100", **stated).factor == pytest.approx([decayed(3600)] * 2)
+
+
 def test_two_time_zones_are_reckoned_with() -> None:
     found = factors(
         **LATER, ge_scan_datetime="20240301100000+0200", RadiopharmaceuticalStartDateTime="20240301080000+0100"

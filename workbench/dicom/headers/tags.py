@@ -63,6 +63,7 @@ _PUBLIC: Final = _table(
 00080060 CS    text      Modality
 00080068 CS    text      PresentationIntentType
 00080070 LO    text      Manufacturer
+00080201 SH    text      TimezoneOffsetFromUTC
 00081030 LO    text      StudyDescription
 0008103E LO    text      SeriesDescription
 00081090 LO    text      ManufacturerModelName

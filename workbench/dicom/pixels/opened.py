@@ -24,7 +24,8 @@ def open_frame(ref: FrameRef) -> int:
         The file is gone.
     """
     try:
-        return os.open(ref.path, os.O_RDONLY)
+        # Without waiting: where a pipe came in the place of the file, opening would wait for a writer for ever.
+        return os.open(ref.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         raise ChangedFile("file can no longer be opened", file=ref.name, remedy="open the data again") from error
 

@@ -88,11 +88,10 @@ def read_datetime(text: str | None) -> Instant | None:
     zone = _ZONE.search(stripped)
     offset = None
     if zone is not None:
-        sign, hours, minutes = zone.groups()
         # The standard's range is -12 to +14 hours; -0000 is not used.
-        if int(hours) > 14 or int(minutes) > 59:
+        offset = read_zone(zone[0])
+        if offset is None:
             return None
-        offset = (1 if sign == "+" else -1) * (3600.0 * int(hours) + 60 * int(minutes))
         stripped = stripped[: zone.start()]
     day = read_date(stripped[:8])
     if day is None:
@@ -101,6 +100,20 @@ def read_datetime(text: str | None) -> Instant | None:
         return Instant(day, DAY, offset)
     clock = read_time(stripped[8:])
     return None if clock is None else Instant(day + clock.seconds, clock.resolution, offset)
+
+
+def read_zone(text: str | None) -> float | None:
+    """Seconds that a clock of this zone (``+0100``) is ahead of UTC; None where it is no zone.
+
+    Examples
+    --------
+    >>> read_zone("+0100"), read_zone("-0330"), read_zone("CET")
+    (3600.0, -12600.0, None)
+    """
+    zone = _ZONE.fullmatch((text or "").strip())
+    if zone is None or int(zone[2]) > 14 or int(zone[3]) > 59:
+        return None
+    return (1 if zone[1] == "+" else -1) * (3600.0 * int(zone[2]) + 60 * int(zone[3]))
 
 
 def combined(day: str | None, time: str | None) -> Instant | None:

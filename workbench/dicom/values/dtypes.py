@@ -102,13 +102,19 @@ def integer_dtype(low: int, high: int, slope: int, intercept: int) -> tuple[np.d
     --------
     >>> integer_dtype(0, 4095, 1, -1024), integer_dtype(-32768, 32767, 1, -1024)
     ((dtype('int16'), False), (dtype('int16'), True))
+    >>> integer_dtype(0, 2**32 - 1, 1, 0), integer_dtype(0, 2**16 - 1, 1, 100_000)
+    ((dtype('uint32'), False), (dtype('int32'), False))
     """
     ends = sorted((low * slope + intercept, high * slope + intercept))
     for name in ("uint8", "int16", "uint16"):
         limits = np.iinfo(name)
         if limits.min <= ends[0] and ends[1] <= limits.max:
             return np.dtype(name), False
-    if abs(slope) == 1 and high - low < 1 << 16:
+    narrow = np.iinfo(np.int16)
+    if abs(slope) == 1 and high - low < 1 << 16 and ends[0] <= narrow.max and ends[1] >= narrow.min:
         return np.dtype("int16"), True
-    wide = np.iinfo(np.int32)
-    return np.dtype("int32"), not (wide.min <= ends[0] and ends[1] <= wide.max)
+    for name in ("int32", "uint32", "int64"):
+        limits = np.iinfo(name)
+        if limits.min <= ends[0] and ends[1] <= limits.max:
+            return np.dtype(name), False
+    return np.dtype("int64"), True

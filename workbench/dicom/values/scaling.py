@@ -152,8 +152,14 @@ def _require_fit(stored: NDArray[Any], step: int, offset: int, dtype: np.dtype[A
     found = sorted((_reached(stored, 0) * step + offset, _reached(stored, 1) * step + offset))
     raise DicomError(
         f"values from {found[0]} to {found[1]} do not fit {dtype}",
-        remedy="open with dtype='int32', or values='stored'",
+        remedy=f"open with dtype={_wide(*found)!r}, or values='stored'",
     )
+
+
+def _wide(low: int, high: int) -> str:
+    """Name of a whole-number dtype that holds both ends, of a real one where none does."""
+    names = ("int32", "uint32", "int64")
+    return next((name for name in names if np.iinfo(name).min <= low and high <= np.iinfo(name).max), "float32")
 
 
 @cache

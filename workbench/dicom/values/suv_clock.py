@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from workbench.dicom.values.clock import DAY, Instant, combined, read_datetime, read_time
+from workbench.dicom.values.clock import DAY, Instant, combined, read_datetime, read_time, read_zone
 from workbench.dicom.values.stated import Floats, distinct, floats, values
 from workbench.dicom.values.suv_facts import SuvFacts
 from workbench.findings import Finding
@@ -91,7 +91,7 @@ def scan_start(facts: SuvFacts, half_life_s: float) -> Dated | None:
     frames, why_not = _from_frames(facts, acquired, half_life_s)
     if series is not None and series <= acquired.min() + ROUNDING_S:
         step = "scan start: series date and time, not later than the first acquisition"
-        return Dated(np.full(n, series), None, step, _doubt(series, frames, half_life_s, facts))
+        return Dated(np.full(n, series), _zone(facts), step, _doubt(series, frames, half_life_s, facts))
     private = facts.optional("ge_scan_datetime")
     if private:
         instant = read_datetime(private)
@@ -102,13 +102,15 @@ def scan_start(facts: SuvFacts, half_life_s: float) -> Dated | None:
             facts.refuses("GE scan date and time is later than the first acquisition", tag="ge_scan_datetime")
             return None
         return Dated(
-            np.full(n, instant.seconds), instant.offset, "scan start: GE private scan date and time (0009,xx0D)"
+            np.full(n, instant.seconds),
+            _first_of(instant.offset, _zone(facts)),
+            "scan start: GE private scan date and time (0009,xx0D)",
         )
     late = series is not None and bool(np.isfinite(acquired).all())
     if late and frames is not None:
         finding = Finding("suv-start-from-frames", "series time is later than the first acquisition", count=n)
         return Dated(
-            np.full(n, frames), None, "scan start: back from acquisition and frame reference times", (finding,)
+            np.full(n, frames), _zone(facts), "scan start: back from acquisition and frame reference times", (finding,)
         )
     if late:
         facts.refuses(f"series time is later than the first acquisition, and {why_not}", tag="SeriesTime")
@@ -210,7 +212,7 @@ def injection(facts: SuvFacts, scan: Dated | None, half_life_s: float) -> Dated 
     if clock is None:
         facts.refuses("RadiopharmaceuticalStartTime cannot be read to the minute", tag="RadiopharmaceuticalStartTime")
         return None
-    if scan.offset is not None:
+    if scan.offset is not None and scan.offset != _zone(facts):
         _zones_unknown(facts)
         return None
     first = float(scan.seconds.min())
@@ -223,18 +225,21 @@ def injection(facts: SuvFacts, scan: Dated | None, half_life_s: float) -> Dated 
         return None
     day = "the day before the scan" if before else "the day of the scan"
     finding = Finding("suv-injection-date", f"taken as {day}", count=n)
-    return Dated(np.full(n, when), None, f"injection: RadiopharmaceuticalStartTime on {day}", (finding,))
+    return Dated(np.full(n, when), scan.offset, f"injection: RadiopharmaceuticalStartTime on {day}", (finding,))
 
 
 def _dated_injection(facts: SuvFacts, instant: Instant, clock: float | None, scan: Dated) -> Dated | None:
     """Injection by its date and time, brought to the clock of the scan where it names its time zone."""
     n = facts.part.num_rows
     step = "injection: RadiopharmaceuticalStartDateTime"
-    apart = math.inf if clock is None else abs(instant.seconds % DAY - clock)
+    zone = _zone(facts)
+    ahead = 0.0 if instant.offset is None or zone is None else zone - instant.offset
+    apart = math.inf if clock is None else abs((instant.seconds + ahead) % DAY - clock)
     same_clock = min(apart, DAY - apart) <= ROUNDING_S if clock is not None else False
-    if instant.offset is not None and scan.offset is not None:
-        return Dated(np.full(n, instant.seconds), instant.offset, f"{step}, time zones taken into account")
-    if scan.offset is not None or (instant.offset is not None and not same_clock):
+    offset = _first_of(instant.offset, zone)
+    if offset is not None and scan.offset is not None and (clock is None or same_clock or zone is None):
+        return Dated(np.full(n, instant.seconds), offset, f"{step}, time zones taken into account")
+    if zone is None and (scan.offset is not None or (instant.offset is not None and not same_clock)):
         _zones_unknown(facts)
         return None
     if clock is not None and not same_clock:
@@ -244,6 +249,16 @@ def _dated_injection(facts: SuvFacts, instant: Instant, clock: float | None, sca
         )
         return None
     return Dated(np.full(n, instant.seconds), None, step)
+
+
+def _zone(facts: SuvFacts) -> float | None:
+    """Seconds that the clock of the images' own dates and times is ahead of UTC; None where not stated once."""
+    stated = distinct(facts.part, "TimezoneOffsetFromUTC")
+    return read_zone(stated[0]) if len(stated) == 1 else None
+
+
+def _first_of(offset: float | None, otherwise: float | None) -> float | None:
+    return otherwise if offset is None else offset
 
 
 def _zones_unknown(facts: SuvFacts) -> None:
