@@ -106,6 +106,8 @@ label-grid-differs          | serious   | segmentation is on another grid than i
 label-frame-differs         | serious   | segmentation and image have different frames of reference     | it is not drawn
 label-outside               | attention | part of a segmentation lies outside the image                 | ask the node; the part inside is used
 label-off-slice             | attention | contours that lie on no slice of the image                    | they are left out
+label-repeated              | note      | the same contour is stored more than once                     | nothing: it is drawn once
+label-near-slice            | attention | contours that lie beside a slice of the image, not on it      | they are drawn on the slice nearest to them; check what they were drawn on
 label-not-a-mask            | note      | contours that are points or lines                             | they are left out
 label-empty                 | note      | segment without a voxel                                       | nothing
 label-fractional            | note      | fractional segmentation                                       | choose a threshold yourself

@@ -10,7 +10,7 @@ import pytest
 from workbench.errors import UsageError
 from workbench.findings import Finding
 from workbench.labels import Masks, Segment
-from workbench.labels.choosing import above, chosen, named
+from workbench.labels.choosing import above, check_select, chosen, named
 from workbench.labels.names import name_table
 
 DATA = np.random.default_rng(0).random((3, 2, 3, 4)) < 0.5
@@ -109,3 +109,17 @@ def test_a_threshold_is_the_least_fraction_that_counts() -> None:
 def test_a_threshold_outside_the_fractions_is_refused(threshold: float) -> None:
     with pytest.raises(UsageError, match="threshold"):
         above(held("a"), threshold)
+
+
+def test_brackets_and_question_marks_of_a_name_are_themselves() -> None:
+    segments = [Segment(1, "s[1]"), Segment(2, "s1"), Segment(3, "what?"), Segment(4, "whats")]
+    masks = [Masks.from_array(segments, np.zeros((4, 1, 2, 2), bool))]
+    for name in ("s[1]", "what?"):
+        found, _ = chosen(masks, {"name": name})
+        assert [segment.name for segment in found[0].segments] == [name]
+
+
+@pytest.mark.parametrize("value", ["", 5, None, [], ["a", 5]])
+def test_what_is_no_text_is_refused(value: object) -> None:
+    with pytest.raises(UsageError, match="name cannot be"):
+        check_select({"name": value})

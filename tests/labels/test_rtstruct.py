@@ -87,7 +87,7 @@ def test_contour_nearer_than_half_a_step_goes_to_its_slice(tmp_path: Path, off: 
     grid = stack()
     masks = draw(tmp_path, grid, on_slice(grid, 1, box(0.5, 0.5, 2.5, 2.5), off=off))
     assert masks.data.sum(axis=(0, 2, 3)).tolist() == [0, 4, 0, 0]
-    assert masks.findings == ()
+    assert codes(masks) == ["label-near-slice"]
 
 
 @pytest.mark.parametrize(("slice_", "off"), [(1, 1.0), (0, -1.2), (3, 5.0)])
@@ -96,6 +96,16 @@ def test_contour_on_no_slice_is_never_moved(tmp_path: Path, slice_: int, off: fl
     masks = draw(tmp_path, grid, on_slice(grid, slice_, box(0.5, 0.5, 2.5, 2.5), off=off))
     assert not masks.data.any()
     assert codes(masks) == ["label-off-slice", "label-empty"]
+
+
+@pytest.mark.parametrize("turn", [0, 2])
+@pytest.mark.parametrize("back", [False, True])
+def test_contour_stored_twice_is_drawn_once(tmp_path: Path, turn: int, back: bool) -> None:
+    grid = stack()
+    outline = box(1.5, 2.5, 4.5, 7.5)
+    again = np.roll(outline, turn, axis=0)[:: -1 if back else 1]
+    masks = draw(tmp_path, grid, on_slice(grid, 2, outline, again))
+    assert (int(masks.data.sum()), codes(masks)) == (15, ["label-repeated"])
 
 
 def test_contour_on_a_missing_slice_is_off_slice(tmp_path: Path) -> None:

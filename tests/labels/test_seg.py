@@ -317,7 +317,7 @@ def test_frames_without_a_position_are_not_guessed(tmp_path: Path) -> None:
     [
         ({"PixelData": b"\x00\x00"}, "cut off"),
         ({"PixelData": None}, "no pixel data"),
-        ({"NumberOfFrames": 3}, "descriptions of frames"),
+        ({"NumberOfFrames": 3}, "sizes are not those of the pixels"),
         ({"SegmentationType": "OTHER"}, "SegmentationType"),
         ({"BitsAllocated": 32}, "32 bits"),
     ],

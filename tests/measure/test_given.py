@@ -51,3 +51,12 @@ def test_arrays_for_arrays_and_datasets_for_datasets() -> None:
     result = ds["image"] + 1
     assert isinstance(given_back(ds, "image", result), xr.Dataset)
     assert given_back(ds["image"], "image", result) is result
+
+
+def test_plain_arrays_are_told_what_to_be() -> None:
+    from workbench.measure import agreement, dilate, features
+
+    plain = np.zeros((2, 3, 4), bool)
+    for call in (lambda: dilate(plain, mm=3), lambda: agreement(plain, plain), lambda: features("folder")):
+        with pytest.raises(UsageError, match="not a"):
+            call()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,39 @@ def test_process_that_dies_costs_its_own_case_alone() -> None:
 def test_cohort_that_changed_meanwhile_is_told() -> None:
     with pytest.raises(ChangedFile, match="open the cohort again"):
         list(run(Unopenable(), Request(("volume",)), [case("a"), case("b")], 2))  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_processes_end_with_the_one_that_asked(federation: Path, tmp_path: Path) -> None:
+    program = (
+        "import workbench as wb\n"
+        f"cohort = wb.open_cohort({str(federation / 'extracts' / '*')!r}, "
+        f"link_roots=[{str(federation / 'datalake')!r}])\n"
+        "wb.measure.volumes(cohort, workers=2)\n"
+    )
+    environment = os.environ | {"WORKBENCH_CACHE": str(tmp_path / "cache")}
+    running = subprocess.Popen([sys.executable, "-c", program], env=environment, start_new_session=True)
+    end = time.monotonic() + 120
+    while not list(tmp_path.glob("cache/measure/*/*.json")) and time.monotonic() < end:
+        time.sleep(0.02)
+    group = [p for p in _processes() if os.getpgid(p) == running.pid]
+    assert len(group) >= 3
+    running.kill()
+    running.wait()
+    while any(_runs(p) for p in group) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not [p for p in group if _runs(p)]
+
+
+def _processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _runs(process: int) -> bool:
+    try:
+        return "zombie" not in Path(f"/proc/{process}/status").read_text().split("State:")[1].splitlines()[0]
+    except OSError:
+        return False
 
 
 @pytest.mark.slow

@@ -111,8 +111,11 @@ def files_of(source: Paths | None, dataset: xr.Dataset) -> tuple[list[LabelFile]
             raise PathNotFound("no such file or folder", file=place.name, remedy="check the path")
         if place.is_dir():
             objects, told = _below([place], place, series, instances)
-            found += [*objects, *_nifti(place)]
+            here = [*objects, *_nifti(place)]
+            found += here
             findings += told
+            if not here and not told:
+                findings.append(Finding("label-absent", "no mask of the series in the folder", path=place.name))
         else:
             file = LabelFile(place, place.name)
             found.append(file)

@@ -90,11 +90,16 @@ def label_map(dataset: xr.Dataset, *, variable: str = "mask", order: Sequence[st
                 np.copyto(labels[slice_, band], dtype(place + 1), where=plane[band])
     coords = {name: coord for name, coord in masks.coords.items() if "segment" not in coord.dims}
     # Lines and no lists: a list of one text does not come back as a list from every format.
-    attrs = {"long_name": "label map", "units": "1", "label_names": "\n".join(names)}
+    attrs = {"long_name": "label map", "units": "1", "label_names": "\n".join(_line(name) for name in names)}
     for fact in _FACTS:
         if f"segment_{fact}" in masks.coords:
-            attrs[f"label_{fact}"] = "\n".join(str(value) for value in masks[f"segment_{fact}"].values)
+            attrs[f"label_{fact}"] = "\n".join(_line(value) for value in masks[f"segment_{fact}"].values)
     return xr.DataArray(labels, coords, ("z", "y", "x"), name="label", attrs=attrs)
+
+
+def _line(value: object) -> str:
+    """A text as one line, for a name may hold a break."""
+    return " ".join(str(value).splitlines())
 
 
 def _places(order: Sequence[str | int], names: Sequence[str]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -83,6 +84,10 @@ def check_select(select: Select | None) -> dict[str, Any]:
         known = ", ".join([*_FIELDS, "newest"])
         told = repr(select) if unknown == [""] else ", ".join(unknown)
         raise UsageError(f"masks cannot be selected by {told}", remedy=f"use 'newest', or a mapping of {known}")
+    for key, value in wanted.items():
+        texts = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple, set)) else [None]
+        if key != "newest" and not (texts and all(isinstance(one, str) and one for one in texts)):
+            raise UsageError(f"{key} cannot be {value!r}", remedy="give a text or several; * stands for anything")
     if not isinstance(wanted.get("newest", False), bool):
         raise UsageError("newest is True or False", remedy="select={'newest': True}")
     return wanted
@@ -138,11 +143,16 @@ def chosen(masks: Iterable[Masks], select: Select | None) -> tuple[list[Masks], 
 
 def _fits(segment: Segment, wanted: Mapping[str, Any]) -> bool:
     for key, value in wanted.items():
-        patterns = [value] if isinstance(value, str) else list(value)
+        patterns = [_escaped(one) for one in ([value] if isinstance(value, str) else list(value))]
         told = [str(getattr(segment, name)).casefold() for name in _FIELDS[key]]
         if not any(fnmatchcase(text, str(pattern).casefold()) for text in told for pattern in patterns):
             return False
     return True
+
+
+def _escaped(pattern: object) -> str:
+    """Pattern in which the star alone is special: a name may have brackets and question marks in it."""
+    return re.sub(r"[\[?]", lambda found: f"[{found[0]}]", str(pattern))
 
 
 def _those(masks: Masks, fits: Callable[[Segment], bool]) -> Masks:

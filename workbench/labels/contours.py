@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 
 #: Contours of one slice that lie further apart along the normal than this share of the step are of different planes.
 PLANE_SHARE: Final = 0.1
+#: Decimals of a pixel to which the vertices of an outline that is stored twice are the same.
+_SAME_DECIMALS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +98,18 @@ class ContourLayers:
             return max(float(np.ptp(outline, axis=0).min()) for outline in slices[slice_])
 
         return not any(self.read(segment, np.array([s])).any() for s in sorted(slices, key=width, reverse=True))
+
+
+def without_repeats(contours: list[Contour]) -> list[Contour]:
+    """Contours, each once: of those with the same vertices on a slice, begun anywhere and in any direction, the first.
+
+    Exclusive or would make nothing of an outline that is stored twice.
+    """
+    kept: dict[tuple[int, bytes], Contour] = {}
+    for contour in contours:
+        vertices = np.unique(np.round(contour.vertices, _SAME_DECIMALS) + 0.0, axis=0)
+        kept.setdefault((contour.slice, vertices.tobytes()), contour)
+    return list(kept.values())
 
 
 def by_slice(contours: list[Contour]) -> dict[int, list[Floats]]:

@@ -152,6 +152,10 @@ def pixels_of(header: SegHeader, path: str | os.PathLike[str], *, name: str) -> 
         if there < needed:
             message = f"{there} bytes of pixels, header asks for {needed}: the file is cut off"
             raise LabelError(message, file=name, tag="PixelData", remedy=_AGAIN)
+        if there > needed + needed % 2:
+            # Of another size than the header says, every frame but the first would be read from the wrong place.
+            message = f"{there} bytes of pixels, header asks for {needed}: its sizes are not those of the pixels"
+            raise LabelError(message, file=name, tag="Rows", remedy=_AGAIN)
     elif header.syntax != DEFLATED_LE:
         with open(path, "rb") as file:
             if whole_fragments(file.fileno(), header.pixel_offset, size) < count:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.dicom.stacks.geometry import Grid
 from workbench.errors import LabelError
 from workbench.findings import Finding
-from workbench.labels.contours import Contour, ContourLayers, Slices, by_slice
+from workbench.labels.contours import PLANE_SHARE, Contour, ContourLayers, Slices, by_slice, without_repeats
 from workbench.labels.header import Origin, code, content_date, empty_finding, items, numbers, text
 from workbench.labels.segment import Drawing, Masks, Segment
 
@@ -27,6 +27,8 @@ _MESSAGES: Final = {
     "label-not-a-mask": "{n} contours of {segments} are points, lines or have fewer than 3 points",
     "label-off-slice": "{n} contours of {segments} lie on no slice of the image",
     "label-outside": "{n} contours of {segments} reach beyond the image",
+    "label-repeated": "{n} contours of {segments} are stored more than once",
+    "label-near-slice": "{n} contours of {segments} lie beside their slice, by less than half a step",
     "label-unreadable": "{n} contours of {segments} have no readable coordinates",
 }
 
@@ -89,8 +91,13 @@ def _contours(segment: Segment, regions: list[Dataset], slices: Slices) -> _Regi
             region.problems["label-off-slice"] += 1
         else:
             region.outlines.append(contour)
-    kept = slices.on_plane(region.outlines)
-    region.problems["label-off-slice"] += len(region.outlines) - len(kept)
+    once = without_repeats(region.outlines)
+    region.problems["label-repeated"] += len(region.outlines) - len(once)
+    kept = slices.on_plane(once)
+    region.problems["label-off-slice"] += len(once) - len(kept)
+    # Places written with few decimals lie some hundredths of a step off; that is no news.
+    near = PLANE_SHARE * slices.step
+    region.problems["label-near-slice"] += sum(abs(contour.distance) > near for contour in kept)
     limits = np.array(slices.grid.shape[1:]) - 0.5
     outside = sum(bool((c.vertices < -0.5).any() or (c.vertices > limits).any()) for c in kept)
     region.problems["label-outside"] += outside

@@ -133,6 +133,10 @@ def to_seg(
                 tag=lacking,
                 remedy="ask the node for the headers",
             ) from None
+        if Path(path).resolve() in source.files():
+            raise UsageError(
+                "that file is one of the images", file=Path(path).name, remedy="give the segmentation a name of its own"
+            )
         made.SeriesDescription = series_description
         made.SeriesNumber = series_number
         with aside(Path(path)) as place:
@@ -163,6 +167,10 @@ class _Source:
     def multi_frame(self) -> bool:
         """Whether the slices are frames of one file."""
         return int(self.plan.rows["NumberOfFrames"][self.rows[0]].as_py() or 1) > 1
+
+    def files(self) -> set[Path]:
+        """The files of the series, resolved."""
+        return {(self.root / path).resolve() for path in self.plan.rows["path"].to_pylist()}
 
     def headers(self) -> list[Dataset]:
         """Headers of the files, in the order of the slices."""

@@ -127,7 +127,7 @@ def agreement(
 
     from workbench.arrays.same_grid import require_same_grid
 
-    if isinstance(tolerance_mm, bool) or not np.isfinite(tolerance_mm) or tolerance_mm < 0:
+    if isinstance(tolerance_mm, (bool, str)) or not np.isfinite(tolerance_mm) or tolerance_mm < 0:
         raise UsageError(f"tolerance_mm cannot be {tolerance_mm!r}", remedy="give millimetres, 0 or more")
     one, other = masks_of(a, "a"), masks_of(b, "b")
     grid = one.grid("agreement", sheared=True)

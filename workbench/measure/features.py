@@ -118,6 +118,14 @@ def features(
             raise UsageError("of a cohort every mask is measured on its own image", remedy="choose with masks=...")
         return features_of_cohort(ds, groups=groups, settings=settings, **of_cohort)
     ds = cast("xr.Dataset", ds)
+    if not hasattr(ds, "data_vars"):
+        raise UsageError(f"features are of a Dataset or a Cohort, not a {type(ds).__name__}", remedy="open it first")
+    if not isinstance(mask, str) and not hasattr(mask, "dims"):
+        raise UsageError(
+            f"the mask is a {type(mask).__name__}, not a labelled array", remedy="add it: ds.patient.masks(array)"
+        )
+    if settings is not None and not isinstance(settings, Settings):
+        raise UsageError(f"settings are a {type(settings).__name__}", remedy="give wb.measure.Settings(...)")
     if of_cohort:
         raise UsageError(f"no keyword {next(iter(of_cohort))!r} for one Dataset", remedy="give it with a cohort")
     asked = families(groups)
@@ -154,6 +162,8 @@ def features(
 
 def families(groups: str | Sequence[str]) -> list[str]:
     """Families asked for, each once, in the order asked; the volumes are part of shape."""
+    if not isinstance(groups, (str, list, tuple, set, frozenset)):
+        raise UsageError(f"groups cannot be {groups!r}", remedy="give a name or several")
     given = [groups] if isinstance(groups, str) else list(groups)
     known = (*FAMILIES, *TEXTURES)
     asked: list[str] = []

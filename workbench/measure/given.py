@@ -62,6 +62,7 @@ def masks_of(given: xr.DataArray | xr.Dataset, what: str = "the mask") -> GivenM
     """
     import xarray as xr
 
+    _labelled(given, what)
     place: xr.Dataset | None = None
     if isinstance(given, xr.Dataset):
         if "mask" not in given:
@@ -79,6 +80,16 @@ def masks_of(given: xr.DataArray | xr.Dataset, what: str = "the mask") -> GivenM
     return GivenMasks(given.transpose(*further, *AXES), further[0] if further else "", place)
 
 
+def _labelled(given: object, what: str) -> None:
+    import xarray as xr
+
+    if not isinstance(given, (xr.DataArray, xr.Dataset)):
+        raise UsageError(
+            f"{what} is a {type(given).__name__}, not a labelled array",
+            remedy="give a DataArray or Dataset; ds.patient.masks(array) makes one of a numpy array",
+        )
+
+
 def image_of(given: xr.DataArray | xr.Dataset) -> xr.DataArray:
     """The image of a Dataset, or the array itself; real numbers, not colour.
 
@@ -89,6 +100,7 @@ def image_of(given: xr.DataArray | xr.Dataset) -> xr.DataArray:
     """
     import xarray as xr
 
+    _labelled(given, "the image")
     if isinstance(given, xr.Dataset):
         if "image" not in given:
             raise UsageError("no variable 'image' in this Dataset", remedy="call it on a Dataset of a series")

@@ -214,12 +214,15 @@ def _by_ball(given: Given, mm: float, operation: str, function: Callable[[Mask, 
     """*given* with *function* of each of its masks, in a box with room for the ball."""
     masks = masks_of(given)
     grid = masks.grid(operation)
-    if isinstance(mm, bool) or not np.isfinite(mm) or mm < min(grid.spacing) - _ROUNDING:
+    if isinstance(mm, (bool, str)) or not np.isfinite(mm) or mm < min(grid.spacing) - _ROUNDING:
         least = min(grid.spacing)
         raise UsageError(
             f"mm cannot be {mm!r}: voxels are {least:.2f} mm apart, so nothing would change",
             remedy=f"give {least:.2f} mm or more",
         )
+    most = sum(n * step for n, step in zip(grid.shape, grid.spacing, strict=True))
+    if mm > most:
+        raise UsageError(f"mm={mm!r} is more than the image is wide", remedy=f"give at most {most:.0f} mm")
     room = [int((mm + _ROUNDING) / step) + 1 for step in grid.spacing]
     found = np.zeros(masks.array.shape, dtype=bool)
     for index in range(masks.array.sizes[masks.dim]) if masks.dim else [None]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import sys
+import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Final
 
 from workbench.errors import WorkbenchError
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 #: Cases handed out per process, measured or waiting: few, so that little is lost when one dies.
 AHEAD: Final = 2
 
+#: Seconds after which a process looks again whether the one that asked is there.
+LOOK_EVERY_S: Final = 1.0
 #: What a worker process measures in, or why it cannot: set once by :func:`_start`.
 _here: list[tuple[Cohort, Request] | WorkbenchError] = []
 
@@ -86,11 +91,23 @@ def _start(packed: bytes) -> None:
     from workbench.options import options
 
     options.progress = "off"
+    over = threading.Event()
+    threading.Thread(target=_end_with_parent, args=(over,)).start()
+    # Before the interpreter waits for its threads.
+    Finalize(None, over.set, exitpriority=100)
     try:
         _here.append(pickle.loads(packed))
     except WorkbenchError as error:
         # Raised where the work is asked for, or the pool would only say that it broke.
         _here.append(error)
+
+
+def _end_with_parent(over: threading.Event) -> None:
+    """End this process when the one that asked is gone, also by kill -9: nobody takes its results any more."""
+    parent = multiprocessing.parent_process()
+    while parent is not None and not over.wait(LOOK_EVERY_S):
+        if not parent.is_alive():
+            os._exit(1)
 
 
 def _work(case: Case) -> list[Row]:
