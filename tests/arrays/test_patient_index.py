@@ -135,3 +135,11 @@ def test_uneven_slices_have_no_index(tmp_path: Path) -> None:
     factories.stack(tmp_path, (0, 2, 5))
     with pytest.raises(IrregularGeometry):
         xr.open_dataset(tmp_path, engine="dicom").patient.index()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, "a", None])
+def test_what_is_no_place_is_refused(wrong: object) -> None:
+    axes = np.array([[0, 0, 1.0, -5], [0, 1, 0, 7], [2, 0, 0, 9], [0, 0, 0, 1]])
+    indexed = from_array(np.zeros((3, 4, 5)), axes).patient.index()
+    with pytest.raises(UsageError, match="patient_x"):
+        indexed.sel(patient_x=wrong, patient_y=8, patient_z=11, method="nearest")

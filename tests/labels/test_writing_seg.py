@@ -122,6 +122,14 @@ def test_an_algorithm_says_no_family_that_nobody_stated(series: Path, tmp_path: 
     assert "SegmentationAlgorithmIdentificationSequence" not in segment
 
 
+def test_an_image_of_the_series_is_never_overwritten(series: Path) -> None:
+    image = sorted(series.iterdir())[0]
+    before = image.read_bytes()
+    with pytest.raises(UsageError, match="one of the images"):
+        to_seg(drawn(), image, images=series, codes=NEOPLASM, algorithm="MANUAL")
+    assert image.read_bytes() == before
+
+
 def test_missing_codes_are_named_with_how_to_search(series: Path, tmp_path: Path) -> None:
     mask = masks(drawn(), drawn(1), folder=series)
     with pytest.raises(UsageError, match=r"algorithm of a, b; type of b\..*search_codes.*algorithm='MANUAL'"):

@@ -98,7 +98,11 @@ class PatientIndex(CoordinateTransformIndex):
             name: xr.Variable((), value) if np.ndim(value) == 0 and not hasattr(value, "dims") else value
             for name, value in labels.items()
         }
-        found = self.transform.reverse({name: np.asarray(place) for name, place in places.items()})
+        plain = {name: np.asarray(place) for name, place in places.items()}
+        for name, place in plain.items():
+            if place.dtype.kind not in "iuf" or not np.isfinite(place).all():
+                raise UsageError(f"{name} is not a place in millimetres", remedy="give finite numbers")
+        found = self.transform.reverse(plain)
         for dim, number in found.items():
             if (number < -0.5).any() or (number > self.transform.dim_size[dim] - 0.5).any():
                 raise OutsideImage(f"a place lies outside the image along {dim}", remedy="see ds.patient.to_voxel")
