@@ -21,7 +21,7 @@ def test_rows_become_columns_per_patient_and_node() -> None:
 
 
 def test_cases_without_a_feature_count_as_no_value() -> None:
-    failed = pd.DataFrame({"node": ["b"], "patient_id": ["2"], "feature": [""], "value": [None], "age": [70]})
+    failed = pd.DataFrame({"node": ["b"], "patient_id": ["2"], "feature": [""], "value": [float("nan")], "age": [70]})
     wide, _ = one_row_per_patient(pd.concat([LONG, failed]), None, ["node", "age"], "patient_id")
     assert len(wide) == 2
 

@@ -86,7 +86,8 @@ def outcomes(
     require_one_row_per_patient(table, patient)
     if not is_number(table[time]):
         raise UsageError(f"column {time!r} does not hold numbers", remedy="give a duration in one unit, e.g. months")
-    used = table[list(dict.fromkeys([time, event, *others]))].replace([np.inf, -np.inf], np.nan).dropna()
+    used = table[list(dict.fromkeys([time, event, *others]))]
+    used = used[~(used.isna() | used.isin([np.inf, -np.inf])).any(axis=1)]
     if not len(used):
         raise NotMeasurable(f"no patient has all of {', '.join([time, event, *others])}", remedy="leave some out")
     times = used[time].to_numpy(dtype=np.float64)
