@@ -349,7 +349,7 @@ def test_absent_eforms_are_no_finding_here(tmp_path: Path) -> None:
     root, lake = trees.dataset_service(tmp_path)
     (root / "eforms.json").unlink()
     extract = extracts.open_extract(root, link_roots=[lake])
-    assert (extract.clinical, extract.findings, extract.tables) == ((), (), ("index.json",))
+    assert (tuple(extract.clinical), extract.findings, extract.tables) == ((), (), ("index.json",))
 
 
 def test_eforms_are_clinical_rows(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from workbench import __version__
 from workbench.dicom.listing import FileEntry, Place, list_files
 from workbench.errors import ChangedFile, EmptyExtract
-from workbench.extracts.record import Extract
+from workbench.extracts.record import Clinical, Extract
 from workbench.findings import Finding
 from workbench.options import options
 from workbench.writing import write_text
@@ -93,7 +93,8 @@ def _key(extract: Extract) -> str:
 
 def _fingerprint(extract: Extract, entries: Iterable[FileEntry], findings: Iterable[Finding]) -> str:
     state = hashlib.sha256(f"{__version__} {FORMAT}".encode())
-    state.update(repr(extract).encode())
+    # Clinical values stand in files: their size and time are told below.
+    state.update(repr(replace(extract, clinical=Clinical())).encode())
     state.update(repr(list(findings)).encode())
     for entry in entries:
         state.update(f"{entry.path}\0{entry.size}\0{entry.mtime_ns}\n".encode())

@@ -16,11 +16,14 @@ from workbench.errors import EntryFileError, PathNotFound
 from workbench.extracts.content import read_content
 from workbench.extracts.eforms import parse_json, read_eforms
 from workbench.extracts.paths import Located, checked_parts, inside, leaves_roots, locate, nfc
-from workbench.extracts.record import ClinicalRow, Extract, SeriesRef
+from workbench.extracts.reading import ReadOptions
+from workbench.extracts.record import Clinical, ClinicalRow, Extract, SeriesRef
 from workbench.extracts.tree import Sample
 from workbench.findings import Finding
 
 NAME = "dataset-service"
+#: Options it understands.
+ACCEPTS = frozenset(("index",))
 INDEX = "index.json"
 EFORMS = "eforms.json"
 _REMEDY = "ask the node for the file again, or name another layout with layout=..."
@@ -54,29 +57,19 @@ class _Item:
     series: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def read(
-    root: Path,
-    /,
-    *,
-    node: str,
-    allowed_roots: tuple[Path, ...],
-    id_column: str | None = None,
-    index: Path | None = None,
-) -> Extract:
+def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Path, ...]) -> Extract:
     """The extract that ``index.json`` lists, in its order; no image is opened.
 
     Parameters
     ----------
     root : Path
         Resolved folder.
+    how : ReadOptions
+        What the caller said: see ``ACCEPTS``.
     node : str
         Who handed it over.
     allowed_roots : tuple of Path
         Resolved folders that links may lead to.
-    id_column : str, optional
-        Not used: eForms name their subject.
-    index : Path, optional
-        A filtered copy of the index. Each of its entries must stand in the extract's own index too.
 
     Raises
     ------
@@ -89,7 +82,7 @@ def read(
     released: dict[str, set[str]] = {}
     for item in own:
         released.setdefault(_key(item), set()).update(nfc(name) for name, _ in item.series)
-    chosen = own if index is None else _filtered(index, own, released)
+    chosen = own if how.index is None else _filtered(how.index, own, released)
 
     listing = _Listing(root, allowed_roots, released)
     for item in chosen:
@@ -102,7 +95,7 @@ def read(
         root=root,
         allowed_roots=allowed_roots,
         series=tuple(listing.series.values()),
-        clinical=clinical,
+        clinical=Clinical.of(clinical),
         tables=(INDEX, *tables),
         declared={
             "subjects": len({item.subject for item in chosen}),

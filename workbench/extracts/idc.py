@@ -11,13 +11,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from workbench.errors import EmptyExtract, UsageError
+from workbench.errors import EmptyExtract
 from workbench.extracts import clinical
-from workbench.extracts.record import Extract, SeriesRef
+from workbench.extracts.reading import ReadOptions
+from workbench.extracts.record import Clinical, Extract, SeriesRef
 from workbench.extracts.tree import Sample, Tree, depth, join
 from workbench.findings import Finding
 
 NAME = "idc"
+#: Options it understands.
+ACCEPTS = frozenset(("id_column",))
 #: ``<Modality>_<SeriesInstanceUID>``: the UID after the underscore tells it from other layouts.
 _SERIES = re.compile(r"[A-Z][A-Z0-9]{1,15}_(?=.{5,64}$)\d+(\.\d+){2,}")
 #: ``cp s3://<bucket>/<series uuid>/* .``, one or two blanks before the dot.
@@ -37,15 +40,7 @@ def detect(sample: Sample, /) -> bool:
     return any(_SERIES.fullmatch(PurePosixPath(path).name) for level in (4, 3) for path in sample.folders(level))
 
 
-def read(
-    root: Path,
-    /,
-    *,
-    node: str,
-    allowed_roots: tuple[Path, ...],
-    id_column: str | None = None,
-    index: Path | None = None,
-) -> Extract:
+def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Path, ...]) -> Extract:
     """The extract with one series per ``<Modality>_<UID>`` folder, sorted by path; no image is opened.
 
     Other folders that hold files are listed too, without patient or study: their headers decide.
@@ -54,22 +49,18 @@ def read(
     ----------
     root : Path
         Resolved folder.
+    how : ReadOptions
+        What the caller said: see ``ACCEPTS``.
     node : str
         Who handed it over.
     allowed_roots : tuple of Path
         Resolved folders that links may lead to.
-    id_column : str, optional
-        Column of the clinical tables that names the patient; by default ``dicom_patient_id``.
-    index : Path, optional
-        Refused: only a dataset service has an index.
 
     Raises
     ------
     EmptyExtract
         Neither a series folder, nor a manifest, nor another folder with files.
     """
-    if index is not None:
-        raise UsageError("index= is for the dataset-service layout", remedy="leave it out")
     tree = Tree(root, allowed_roots)
     series = tuple(_series(tree))
     top = tree.folder()
@@ -88,7 +79,7 @@ def read(
             file=root.name,
             remedy="name the folder that holds the collection",
         )
-    rows, tables, irregular = clinical.read_clinical(tree, _tables(tree), id_column=id_column)
+    rows, tables, irregular = clinical.read_clinical(tree, _tables(tree), id_column=how.id_column)
     collections = {ref.path.split("/")[0] for ref in series if depth(ref.path) == 4}
     return Extract(
         node=node,
@@ -97,7 +88,7 @@ def read(
         root=root,
         allowed_roots=allowed_roots,
         series=series,
-        clinical=rows,
+        clinical=Clinical.of(rows),
         tables=(*manifests, *tables),
         declared=declared,
         findings=(*tree.findings, *findings, *irregular),

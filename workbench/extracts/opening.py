@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from workbench.errors import EmptyExtract, ExtractError, PathNotFound, UsageError
 from workbench.extracts import dataset_service, idc, plain
 from workbench.extracts.paths import is_utf8, printable
+from workbench.extracts.reading import ReadOptions
 from workbench.extracts.record import Extract
 from workbench.extracts.several import extracts_below
 from workbench.extracts.tree import Sample, Tree
@@ -24,17 +25,11 @@ class Adapter(Protocol):
     def detect(self, sample: Sample, /) -> bool:
         """Whether the names look like this layout."""
 
-    def read(
-        self,
-        root: Path,
-        /,
-        *,
-        node: str,
-        allowed_roots: tuple[Path, ...],
-        id_column: str | None = None,
-        index: Path | None = None,
-    ) -> Extract:
+    def read(self, root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Path, ...]) -> Extract:
         """The extract, as listed."""
+
+    #: Names of the :class:`ReadOptions` that the layout understands.
+    ACCEPTS: frozenset[str]
 
 
 #: Layouts by name, in the order in which they are tried.
@@ -145,13 +140,11 @@ def open_extract(
         raise _nothing(root, roots)
     if root.is_file() and chosen != plain.NAME:
         raise UsageError(f"a single file cannot be opened as {chosen!r}", file=root.name, remedy="name its folder")
-    extract = LAYOUTS[chosen].read(
-        root,
-        node=node or (root.parent if root.is_file() else root).name or "extract",
-        allowed_roots=roots,
-        id_column=id_column,
-        index=None if index is None else Path(os.path.expanduser(index)),
-    )
+    adapter = LAYOUTS[chosen]
+    how = ReadOptions(id_column=id_column, index=None if index is None else Path(os.path.expanduser(index)))
+    _refuse_others(chosen, how)
+    name = node or (root.parent if root.is_file() else root).name or "extract"
+    extract = adapter.read(root, how, node=name, allowed_roots=roots)
     findings = list(extract.findings)
     if nested or (layout is not None and detected not in (layout, None)):
         looks = "a folder of extracts" if nested else detected
@@ -160,6 +153,14 @@ def open_extract(
             message += ": series that were not handed over may be among them"
         findings.insert(0, Finding("layout-forced", message, path="."))
     return replace(extract, findings=tuple(replace(finding, node=extract.node) for finding in findings))
+
+
+def _refuse_others(layout: str, how: ReadOptions) -> None:
+    """Refuse an option that the layout would not heed."""
+    for name in how.given():
+        if name not in LAYOUTS[layout].ACCEPTS:
+            who = [other for other, adapter in LAYOUTS.items() if name in adapter.ACCEPTS]
+            raise UsageError(f"{name}= is not for the layout {layout!r}", remedy=f"leave it out; for: {', '.join(who)}")
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:

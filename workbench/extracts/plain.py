@@ -10,12 +10,15 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from workbench.dicom.headers.walk import is_dicom
-from workbench.errors import EmptyExtract, UnsafePath, UsageError
+from workbench.errors import EmptyExtract, UnsafePath
 from workbench.extracts import clinical
-from workbench.extracts.record import Extract, SeriesRef
+from workbench.extracts.reading import ReadOptions
+from workbench.extracts.record import Clinical, Extract, SeriesRef
 from workbench.extracts.tree import MAX_DEPTH, Sample, Tree, join
 
 NAME = "plain"
+#: Options it understands.
+ACCEPTS = frozenset(("id_column",))
 #: Files whose first bytes are looked at, at most, until one is DICOM: of likely and of unlikely names each.
 LOOK = 2000
 #: Suffixes that DICOM files hardly ever have.
@@ -62,15 +65,7 @@ def is_dicom_file(path: Path) -> bool:
         return False
 
 
-def read(
-    root: Path,
-    /,
-    *,
-    node: str,
-    allowed_roots: tuple[Path, ...],
-    id_column: str | None = None,
-    index: Path | None = None,
-) -> Extract:
+def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Path, ...]) -> Extract:
     """The extract as one place to look for images, with the clinical tables beside them.
 
     Tables (CSV, TSV, Parquet) are taken from the root, or from the folders in it where the root has none.
@@ -79,29 +74,25 @@ def read(
     ----------
     root : Path
         Resolved folder, or a single DICOM file.
+    how : ReadOptions
+        What the caller said: see ``ACCEPTS``.
     node : str
         Who handed it over.
     allowed_roots : tuple of Path
         Resolved folders that links may lead to.
-    id_column : str, optional
-        Column of the clinical tables that names the patient.
-    index : Path, optional
-        Refused: only a dataset service has an index.
 
     Raises
     ------
     EmptyExtract
         No file is DICOM.
     """
-    if index is not None:
-        raise UsageError("index= is for the dataset-service layout", remedy="leave it out")
     if root.is_file():
         return _one_file(root, node, allowed_roots)
     tree = Tree(root, allowed_roots)
     if first_dicom(tree) is None:
         raise nothing_found(tree, "looked for any DICOM file, by content")
     looking = Tree(root, allowed_roots)
-    rows, tables, findings = clinical.read_clinical(looking, _tables(looking), id_column=id_column)
+    rows, tables, findings = clinical.read_clinical(looking, _tables(looking), id_column=how.id_column)
     return Extract(
         node=node,
         dataset_id=root.name,
@@ -109,7 +100,7 @@ def read(
         root=root,
         allowed_roots=allowed_roots,
         series=(SeriesRef(".", recursive=True),),
-        clinical=rows,
+        clinical=Clinical.of(rows),
         tables=tables,
         findings=(*looking.findings, *findings),
     )

@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.extracts.rows import Clinical, ClinicalRow
 from workbench.findings import Finding
+
+__all__ = ["Clinical", "ClinicalRow", "Extract", "SeriesRef", "StudyRef"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +34,31 @@ class SeriesRef:
     resource: str = "DICOM"
     #: Imaging timepoint as the layout names it; empty where it does not.
     timepoint: str = ""
+    #: Episode of the disease as the layout names it; empty where it does not.
+    episode: str = ""
     #: File and position that listed it, e.g. ``index.json[3].series[0]``; empty where a folder did.
     source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ClinicalRow:
-    """One clinical value, long form, as the source spells it."""
+class StudyRef:
+    """What a table of the extract says of one imaging study, as the source spells it."""
 
-    #: Patient as the table names it.
-    patient_id: str
-    #: Variable as spelt.
-    variable: str
-    #: Value as text; empty text means missing.
-    value: str
-    #: Unit as stated, empty where none is.
-    unit: str = ""
-    #: Timepoint as stated, empty where none is.
+    #: StudyInstanceUID, or the study's folder name where no table gives the UID.
+    study_key: str
+    #: Patient as the table names it; empty where it does not.
+    patient_id: str = ""
+    #: Imaging timepoint as stated.
     timepoint: str = ""
-    #: Table (file, sheet or page) it stands in.
-    table: str = ""
-    #: File it stands in, POSIX, relative to the extract's root.
-    file: str = ""
-    #: Row in that file, counted as a person would (the header is row 1); 0 where rows do not apply.
-    row: int = 0
-    #: The cell as it stands in the file, where value was rewritten; empty where it was not.
-    raw: str = ""
+    #: Episode of the disease as stated.
+    episode: str = ""
+    #: Day of the study as stated.
+    date: str = ""
+    #: Time since the node's zero (diagnosis, baseline) in *offset_unit*, both as stated.
+    offset: str = ""
+    offset_unit: str = ""
+    #: File and row that say so, e.g. ``timepoints.csv:7``.
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Extract:
     node: str
     #: Dataset identifier of the node, or the folder's name.
     dataset_id: str
-    #: ``dataset-service``, ``idc`` or ``plain``.
+    #: Name of the layout, a key of :data:`workbench.extracts.opening.LAYOUTS`.
     layout: str
     #: Absolute folder.
     root: Path
@@ -75,8 +77,10 @@ class Extract:
     allowed_roots: tuple[Path, ...]
     #: Image folders, in the layout's order.
     series: tuple[SeriesRef, ...]
-    #: Clinical values, in file order.
-    clinical: tuple[ClinicalRow, ...] = ()
+    #: Clinical values, in file order, read when they are asked for.
+    clinical: Clinical = field(default_factory=Clinical, hash=False)
+    #: What tables say of the time of studies.
+    studies: tuple[StudyRef, ...] = ()
     #: Files of the extract that are not images but were read (entry file, tables), POSIX, relative.
     tables: tuple[str, ...] = ()
     #: What the extract says of itself (counts, title), for comparison with what is found.
