@@ -187,7 +187,8 @@ def test_opening_needs_no_heavy_library(tmp_path: Path) -> None:
     )
     code = (
         "import sys\nfrom workbench.extracts import open_extract\n"
-        f"e = open_extract({str(root)!r})\nheavy = sorted({{'pandas', 'pydicom', 'xarray', 'highdicom'}} & set(sys.modules))\n"
+        f"e = open_extract({str(root)!r})\n"
+        "heavy = sorted({'pandas', 'pydicom', 'xarray', 'highdicom'} & set(sys.modules))\n"
         "assert len(e.clinical) == 2, e.clinical\nprint(heavy)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
