@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo lab test fuzz bench lint clean
+.PHONY: demo lab test oracle fuzz bench lint clean
 
 demo: $(VENV)/.installed ## three make-believe hospitals, one cohort, four reports
 	$(RUN) workbench demo
@@ -13,6 +13,12 @@ lab: $(VENV)/.installed ## JupyterLab on the notebooks
 
 test: $(VENV)/.installed-test ## all tests
 	$(RUN) pytest
+
+oracle: ## mirp, in an environment of its own, against the IBSI phantom and against our numbers
+	$(MAKE) $(VENV)-radiomics/.installed-test VENV=$(VENV)-radiomics
+	$(VENV)-radiomics/bin/python -m pip install --quiet --editable ".[test,radiomics]"
+	WORKBENCH_REQUIRE=data,radiomics $(VENV)-radiomics/bin/python -m pytest -n 0 \
+		tests/measure/test_ibsi_oracle.py tests/measure/test_ibsi_phantom.py tests/measure/test_textures.py
 
 fuzz: $(VENV)/.installed-test ## mutations of real files: make fuzz COUNT=20000 SEED=1
 	$(RUN) tests.mutations --count $(or $(COUNT),20000) --seed $(or $(SEED),1)
@@ -26,7 +32,7 @@ lint: $(VENV)/.installed-test ## format, lint and type checks
 	$(RUN) mypy
 
 clean: ## forget the environment and the demo
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(VENV)-radiomics demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'

@@ -99,6 +99,28 @@ def test_what_the_segments_are_comes_back(series: Path, tmp_path: Path) -> None:
     assert held.findings == ()
 
 
+def test_a_segmentation_that_was_read_is_written_again_with_its_own_codes(series: Path, tmp_path: Path) -> None:
+    import xarray as xr
+
+    odd = {
+        "type": ("99X", "7", "Odd thing"), "category": ("99X", "8", "Odd kind"), "region": ("SRT", "T-62000", "Liver"),
+        "algorithm": "AUTOMATIC", "algorithm_name": "net 2",
+    }  # fmt: skip
+    mask = masks(drawn(), folder=series)
+    ds = xr.open_dataset(series, engine="dicom")
+    first = ds.patient.masks(to_seg(mask, tmp_path / "a.dcm", images=series, codes=odd))
+    again = ds.patient.masks(to_seg(first["mask"], tmp_path / "b.dcm", images=ds))
+    told = {name: coord.item() for name, coord in again.coords.items() if str(name).startswith("segment_")}
+    assert (told["segment_code"], told["segment_meaning"]) == ("99X:7", "Odd thing")
+    assert (told["segment_category_code"], told["segment_category"]) == ("99X:8", "Odd kind")
+    assert (told["segment_region"], told["segment_region_meaning"]) == ("SRT:T-62000", "Liver")
+    assert (told["segment_algorithm"], told["segment_annotator"]) == ("AUTOMATIC", "net 2")
+    np.testing.assert_array_equal(again["mask"].values, first["mask"].values)
+    # What is said anew counts before it.
+    renamed = describe(to_seg(first["mask"], tmp_path / "c.dcm", images=ds, codes=NEOPLASM)).segments[0]
+    assert (renamed.code, renamed.category) == (NEOPLASM, "Morphologically Abnormal Structure")
+
+
 def test_coordinates_of_a_mask_say_what_it_is(series: Path, tmp_path: Path) -> None:
     said = {
         "segment_code": ("segment", ["SCT:59441001"]),

@@ -75,7 +75,8 @@ def test_series_that_cannot_be_measured_is_a_row_with_the_finding(geometry: str,
     rows = table[table["series_uid"].isin(irregular)]
     assert rows["value"].isna().all()
     assert rows["reason"].str.contains(finding).all()
-    assert table.attrs == {"cases": len(cases(cohort)), "cases_failed": 2}
+    names = {node: ["Tumour"] for node in ("aurora", "boreal", "cedro")}
+    assert table.attrs == {"cases": len(cases(cohort)), "cases_failed": 2, "unmapped_names": names}
 
 
 def test_second_run_measures_nothing_again(few: Cohort, no_cache: Path, counted: list[str]) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.util
-from pathlib import Path
 
-import nibabel
-import numpy as np
 import pytest
 import xarray as xr
 
-from workbench.arrays import from_array
+from tests.conftest import absent
+from tests.measure.ibsi import assert_within
 from workbench.measure.definitions import FAMILIES
 from workbench.measure.features import features
 from workbench.measure.settings import Settings
@@ -19,35 +16,6 @@ from workbench.measure.settings import Settings
 pytestmark = pytest.mark.data
 
 OWN = ("shape", "spatial", "local", "intensity", "histogram", "ivh")
-#: NIfTI (RAS) to LPS, and its voxel order (x, y, z) to ours.
-LPS, TURNED = np.diag([-1.0, -1.0, 1.0, 1.0]), np.eye(4)[:, [2, 1, 0, 3]]
-
-
-@pytest.fixture(scope="module")
-def reference(data_dir: Path) -> dict[str, tuple[float, float]]:
-    """Tag -> value and tolerance, of the features that have them."""
-    with open(data_dir / "ibsi1" / "reference_values.csv", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter=";"))
-    assert len(rows) == 487
-    return {
-        row["tag"]: (float(row["reference value"]), float(row["tolerance"])) for row in rows if row["reference value"]
-    }
-
-
-@pytest.fixture(scope="module")
-def phantom(data_dir: Path) -> xr.Dataset:
-    image, mask = (nibabel.load(data_dir / "ibsi1" / f"{name}.nii.gz") for name in ("phantom", "mask"))
-    values = np.asarray(image.dataobj).T.astype(np.int16)
-    ds = from_array(values, LPS @ image.affine @ TURNED, units="1")
-    return ds.assign(mask=ds["image"].copy(data=np.asarray(mask.dataobj).T.astype(bool)))
-
-
-def assert_within(found: dict[str, float], reference: dict[str, tuple[float, float]]) -> None:
-    """Every value within its tolerance; the references are given to three digits, which is the tolerance of most."""
-    for tag, value in found.items():
-        expected, tolerance = reference[tag]
-        rounding = 0.5 * 10.0 ** (np.floor(np.log10(abs(expected))) - 2) if expected else 0.0
-        assert abs(value - expected) <= max(tolerance, rounding * (1 + 1e-9)), f"{tag}: {value}, not {expected}"
 
 
 def test_all_we_compute_is_within_the_reference_tolerance(
@@ -76,7 +44,6 @@ def test_a_fixed_number_of_bins_gives_the_grey_levels_back(phantom: xr.Dataset) 
     assert table["ih_uniformity"] == pytest.approx(plain["ih_uniformity"])
 
 
-@pytest.mark.skipif(importlib.util.find_spec("mirp") is None, reason="mirp (extra radiomics) is absent")
 @pytest.mark.parametrize(("aggregation", "count"), [("merge", 95), ("average", 95)])
 def test_all_that_mirp_computes_is_within_the_reference_tolerance(
     phantom: xr.Dataset,
@@ -85,6 +52,8 @@ def test_all_that_mirp_computes_is_within_the_reference_tolerance(
     aggregation: str,
     count: int,
 ) -> None:
+    if importlib.util.find_spec("mirp") is None:
+        absent("mirp (make oracle)", "radiomics")
     settings = Settings(bin_method="none", texture_aggregation=aggregation)
     table = features(phantom, groups="texture", settings=settings)
     found = dict(zip(table["ibsi"], table["value"], strict=True))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.conftest import absent
 from tests.measure import solids
 from workbench.errors import MissingExtra
 from workbench.measure import textures
@@ -19,7 +20,11 @@ from workbench.measure.definitions import TEXTURES, texture_definitions
 from workbench.measure.features import EMPTY, features
 from workbench.measure.settings import Settings
 
-needs_mirp = pytest.mark.skipif(importlib.util.find_spec("mirp") is None, reason="mirp (extra radiomics) is absent")
+
+@pytest.fixture
+def needs_mirp() -> None:
+    if importlib.util.find_spec("mirp") is None:
+        absent("mirp (make oracle)", "radiomics")
 
 
 def test_without_mirp_one_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +112,7 @@ def test_mirp_leaves_logging_as_it_was(stand_in: list[dict[str, Any]], caplog: p
     assert (list(logging.getLogger().handlers), logging.root.manager.disable) == before
 
 
-@needs_mirp
+@pytest.mark.usefixtures("needs_mirp")
 @pytest.mark.parametrize("method", ["number", "width"])
 def test_real_mirp_gives_every_texture(method: Any) -> None:
     mask = solids.ball(6)

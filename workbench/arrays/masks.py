@@ -29,7 +29,8 @@ __all__ = ["LabelFile", "MaskOptions", "masks", "with_masks"]
 
 #: Fields of a segment that are coordinates of its dimension.
 FIELDS: Final = (
-    "code", "category", "region", "algorithm", "annotator", "date", "standard", "source_uid", "kind",
+    "code", "meaning", "category", "category_code", "region", "region_meaning", "algorithm", "annotator", "date",
+    "standard", "source_uid", "kind",
 )  # fmt: skip
 
 
@@ -238,9 +239,16 @@ def _chosen(
     for name, dim in (("mask", "segment"), ("fraction", "fraction_segment")):
         if some := [each for each in kept if each.kind == name and each.segments]:
             added = _add(added, name, dim, some)
+    added = _unmapped(added, kept)
     if drawings := [drawing for each in kept for drawing in each.drawings]:
         added = added.assign_coords(_points(drawings))
     return added, findings
+
+
+def _unmapped(dataset: xr.Dataset, masks: Sequence[Masks]) -> xr.Dataset:
+    """Dataset whose attribute ``unmapped_names`` lists, one line each, the names that no table of names holds."""
+    names = dict.fromkeys(" ".join(s.name.splitlines()) for each in masks for s in each.segments if not s.standard)
+    return dataset.assign_attrs(unmapped_names="\n".join(names)) if names else dataset
 
 
 def told(dataset: xr.Dataset, findings: Sequence[Finding]) -> xr.Dataset:
@@ -290,7 +298,8 @@ def _points(drawings: Sequence[Any]) -> dict[str, Any]:
 def add_masks(dataset: xr.Dataset, source: Paths | Any = None, **how: Any) -> xr.Dataset:
     """Dataset with ``mask`` (segment, z, y, x), or ``fraction``, read from the files when it is asked for.
 
-    What is irregular stands in ``attrs["mask_findings"]``, and its codes among ``attrs["findings"]``.
+    What is irregular stands in ``attrs["mask_findings"]``, and its codes among ``attrs["findings"]``; names that no
+    table of names holds in ``attrs["unmapped_names"]``; one line each.
 
     Parameters
     ----------

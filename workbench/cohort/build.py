@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from workbench.cohort.harmonise import Value, from_headers, harmonise
+from workbench.cohort.label_sources import KINDS
 from workbench.dicom.scan import Scan
 from workbench.dicom.series import Series, iterate_series
 from workbench.dicom.stacks.stack import Plan
@@ -263,14 +264,15 @@ def _coverage(extract: Extract, imaged: set[str]) -> list[Finding]:
 
 def _label_sources(rows: list[dict[str, Any]]) -> list[Finding]:
     here = {row["SeriesInstanceUID"] for row in rows}
-    return [
-        Finding(
-            "label-source-missing", f"{row['Modality']} refers to series that are not in this extract",
-            patient_id=row["patient_id"], series_uid=row["SeriesInstanceUID"], path=row["path"],
-        )
-        for row in rows
-        if row["kind"] in ("segmentation", "structure-set") and row["refers_to"] and not here & set(row["refers_to"])
-    ]  # fmt: skip
+    found = []
+    for row in rows:
+        if row["kind"] in KINDS and not here & set(row["refers_to"]):
+            what = (
+                "refers to series that are not in this extract" if row["refers_to"] else "names no image that is here"
+            )
+            place = {"patient_id": row["patient_id"], "series_uid": row["SeriesInstanceUID"], "path": row["path"]}
+            found.append(Finding("label-source-missing", f"{row['Modality']} {what}", **place))
+    return found
 
 
 def _ties(rows: list[dict[str, Any]]) -> list[Finding]:

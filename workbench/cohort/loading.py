@@ -19,6 +19,7 @@ from workbench.cohort.database import Database
 from workbench.cohort.store import Stored
 from workbench.dicom.series import choose, choose_part, iterate_series
 from workbench.errors import ChangedFile, DicomError, UsageError
+from workbench.findings import Finding
 from workbench.progress import task
 
 if TYPE_CHECKING:
@@ -76,26 +77,35 @@ def load(
     )
     dataset.attrs |= {"node": extract.node, "patient_id": listed[0][0]}
     if options is not None:
-        files = [*label_files(extract, series_uid), *nifti_files(extract, series_uid, database)]
-        dataset, findings = with_masks(dataset, plan, files, options=options)
-        dataset = told(dataset, findings)
+        objects, findings = label_files(extract, series_uid)
+        files = [*objects, *nifti_files(extract, series_uid, database)]
+        if not files:
+            findings.append(Finding("label-absent", "no segmentation or structure set refers to the series"))
+        dataset, further = with_masks(dataset, plan, files, options=options)
+        dataset = told(dataset, [*findings, *further])
     return dataset
 
 
-def label_files(extract: Stored, series_uid: str) -> list[LabelFile]:
-    """Segmentations and structure sets that refer to a series, in order of path."""
+def label_files(extract: Stored, series_uid: str) -> tuple[list[LabelFile], list[Finding]]:
+    """Segmentations and structure sets that refer to a series, in order of path, and which of them are two in one."""
     table = _read(
         extract,
-        columns=["path", "size", "mtime_ns", "kind", "referenced_series", "SOPInstanceUID"],
+        columns=["path", "size", "mtime_ns", "kind", "referenced_series", "SOPInstanceUID", "header_digest"],
         filters=pc.field("kind").isin(["segmentation", "structure-set"]),
     )
     found: dict[str, LabelFile] = {}
+    digests: dict[str, tuple[int, str]] = {}
+    findings = []
     for row in sorted(table.to_pylist(), key=lambda row: row["path"]):
         if series_uid in (row["referenced_series"] or ()):
             place = extract.root.joinpath(*row["path"].split("/"))
             file = LabelFile(place, row["path"], (row["size"], row["mtime_ns"]))
-            found.setdefault(row["SOPInstanceUID"], file)
-    return list(found.values())
+            first = found.setdefault(row["SOPInstanceUID"], file)
+            facts = row["size"], row["header_digest"]
+            if digests.setdefault(row["SOPInstanceUID"], facts) != facts:
+                text = f"another file carries the same SOPInstanceUID; {first.name} is drawn"
+                findings.append(Finding("conflicting-instance", text, path=row["path"]))
+    return list(found.values()), findings
 
 
 def nifti_files(extract: Stored, series_uid: str, database: Database) -> list[LabelFile]:

@@ -25,7 +25,7 @@ from workbench.writing import write_text
 #: Tables kept per extract, beside the header table.
 TABLES: Final = ("series", "parts", "values", "findings", "instances")
 #: Raised by one whenever a column of a stored table changes its meaning.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,7 @@ def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str
     import pyarrow as pa
 
     from workbench.cohort.build import build_tables
+    from workbench.cohort.label_sources import with_sources
     from workbench.dicom.index import HeaderIndex, write_parquet
     from workbench.dicom.scan import scan
 
@@ -144,6 +145,7 @@ def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str
     )
     if not found.instances.num_rows and not extract.clinical:
         raise _nothing_readable(extract, found.findings)
+    found = with_sources(found, extract.root)
     tables = build_tables(extract, found)
     nodes = pa.array([extract.node] * found.instances.num_rows, pa.string())
     instances = found.instances.append_column("node", nodes)

@@ -22,9 +22,9 @@ Select = Literal["newest"] | Mapping[str, Any]
 #: What a selection may ask of a segment, and which of its fields answer.
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "name": ("name", "standard"),
-    "code": ("code",),
-    "category": ("category",),
-    "region": ("region",),
+    "code": ("code", "meaning"),
+    "category": ("category", "category_code"),
+    "region": ("region", "region_meaning"),
     "algorithm": ("algorithm",),
     "annotator": ("annotator",),
     "kind": ("kind",),

@@ -22,7 +22,10 @@ AXES: Final = ("z", "y", "x")
 #: Dims that number the segments of a labelled array.
 SEGMENT_DIMS: Final = ("segment", "fraction_segment")
 #: What a labelled array may say of its segments, in coordinates named ``segment_<field>``.
-FIELDS: Final = ("code", "category", "algorithm", "annotator", "source_uid", "region", "date", "standard")
+FIELDS: Final = (
+    "code", "meaning", "category", "category_code", "region", "region_meaning", "algorithm", "annotator", "source_uid",
+    "date", "standard",
+)  # fmt: skip
 #: How the attribute ``orientation`` of a coordinate names a direction: axis of LPS, and +1 or -1 along it.
 DIRECTIONS: Final = {
     "right-to-left": (0, 1), "left-to-right": (0, -1), "anterior-to-posterior": (1, 1),

@@ -45,10 +45,12 @@ def segments_of(dataset: Dataset, *, origin: Origin) -> tuple[Segment, ...]:
         if not number:
             continue
         observation = observed.get(number)
+        kind, meaning = code(observation, "RTROIIdentificationCodeSequence") if observation is not None else ("", "")
         segment = Segment(
             number=int(number),
             name=text(item, "ROIName") or f"segment {number}",
-            code=code(observation, "RTROIIdentificationCodeSequence")[0] if observation is not None else "",
+            code=kind,
+            meaning=meaning,
             category=text(observation, "RTROIInterpretedType"),
             algorithm=text(item, "ROIGenerationAlgorithm"),
             source_uid=origin.source_uid,

@@ -50,18 +50,23 @@ def segments_of(dataset: Dataset, *, origin: Origin) -> tuple[Segment, ...]:
         if not number or number == padding or (labelmap and kind == _BACKGROUND):
             continue
         algorithm = text(item, "SegmentAlgorithmType")
+        category_code, category = code(item, "SegmentedPropertyCategoryCodeSequence")
+        region, region_meaning = code(item, "AnatomicRegionSequence")
         segment = Segment(
             number=int(number),
             name=text(item, "SegmentLabel") or meaning or f"segment {number}",
             code=kind,
-            category=code(item, "SegmentedPropertyCategoryCodeSequence")[1],
+            meaning=meaning,
+            category=category,
+            category_code=category_code,
             algorithm=algorithm,
             # What was drawn by hand may carry the name of the hand.
             annotator=text(item, "SegmentAlgorithmName") if algorithm in ("AUTOMATIC", "SEMIAUTOMATIC") else "",
             source_uid=origin.source_uid,
             series_uid=origin.series_uid,
             kind="SEG",
-            region=code(item, "AnatomicRegionSequence")[0],
+            region=region,
+            region_meaning=region_meaning,
             date=date,
         )
         found.setdefault(segment.number, segment)

@@ -51,6 +51,12 @@ class Segment:
     date: str = ""
     #: Name after the table of names; empty where it is not in it.
     standard: str = ""
+    #: Meaning of ``code`` as the object states it; empty where not stated.
+    meaning: str = ""
+    #: Code of the property category, ``scheme:value``; empty where not coded.
+    category_code: str = ""
+    #: Meaning of ``region`` as the object states it; empty where not stated.
+    region_meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,9 +75,9 @@ def coded_segments(
     found = []
     for number, segment in enumerate(segments, 1):
         own = given.get(segment.name, SegmentCodes())
-        kind = _resolved(own.type or segment.code, "type", segment.name)
+        kind = _resolved(own.type or _said(segment.code, segment.meaning), "type", segment.name)
         category = _category(own, segment, kind)
-        region = _resolved(own.region or segment.region, "region", segment.name)
+        region = _resolved(own.region or _said(segment.region, segment.region_meaning), "region", segment.name)
         how = (own.algorithm or algorithm or segment.algorithm).upper()
         program = own.algorithm_name or name or segment.annotator
         for said in (segment.name, program):
@@ -150,11 +150,19 @@ def _resolved(code: CodeLike, kind: Kind, segment: str) -> tuple[str, str, str] 
     return code[1], code[0], code[2]
 
 
+def _said(code: str, meaning: str) -> CodeLike:
+    """A code as the mask carries it: with its meaning where that is known, so that it needs no table."""
+    scheme, _, value = code.partition(":")
+    return (scheme, value, meaning) if scheme and value and meaning else code
+
+
 def _category(own: SegmentCodes, segment: Segment, kind: tuple[str, str, str] | None) -> tuple[str, str, str] | None:
     """The category given, that which the mask names, or the only one of the type."""
     if own.category:
         return _resolved(own.category, "category", segment.name)
     if not own.type:
+        if segment.category_code and segment.category:
+            return _resolved(_said(segment.category_code, segment.category), "category", segment.name)
         for concept in concepts():
             if concept.kind == "category" and segment.category in (concept.meaning, concept.code):
                 return concept.value, concept.scheme, concept.meaning

@@ -99,7 +99,8 @@ def features_of_cohort(
         what is known of it, ``group``, ``feature``, ``value``, ``unit`` (UCUM), ``ibsi``, ``reason``,
         ``settings_digest``, ``image_digest``, ``mask_digest``. What could not be measured, and what was irregular
         about masks, is a row without a feature, with its reason. ``attrs`` say how many cases there were
-        (``cases``), and of how many nothing could be measured (``cases_failed``).
+        (``cases``), of how many nothing could be measured (``cases_failed``), and which names of segments no table of
+        names holds, by node (``unmapped_names``).
 
     Raises
     ------
@@ -157,6 +158,7 @@ def measured(cohort: Cohort, request: Request, *, workers: int | None = None, re
     rows = [row | about for case in todo for about in [_identified(case) | settings] for row in results[case.key]]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["value"] = table["value"].astype("float64")
+    table.attrs["unmapped_names"] = _unmapped(rows)
     table.attrs["cases"] = len(todo)
     table.attrs["cases_failed"] = sum(all(row["feature"] == "" for row in results[case.key]) for case in todo)
     return table
@@ -176,6 +178,15 @@ def _check(request: Request) -> None:
     name_table(request.names)
     if set(request.groups) & set(TEXTURES):
         require_mirp()
+
+
+def _unmapped(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Names of segments without a standard one, by node."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        if row["segment"] and not row["segment_standard"]:
+            found.setdefault(row["node"], set()).add(row["segment"])
+    return {node: sorted(names) for node, names in sorted(found.items())}
 
 
 def _identified(case: Case) -> Row:
