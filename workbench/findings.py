@@ -71,6 +71,13 @@ unreleased-series-visible   | attention | series that were not handed over are v
 series-folder-missing       | serious   | a listed series is not on disk                                | ask the node, or mount the data lake
 listed-twice                | note      | the entry file lists the same folder more than once          | nothing: it is opened once
 datalake-not-mounted        | serious   | link into the data lake points to nothing                     | mount the data lake, or name it with link_roots=...
+file-ignored-by-layout      | attention | files where the layout has none                              | nothing: they are not opened; move them, or force layout='plain'
+scan-in-both-schemes        | note      | scan was fetched in both directory schemes                    | nothing: an instance that is there twice is used once
+experiment-not-one-study    | attention | one study folder holds several studies                        | studies are told by their UID; ask the node
+series-incomplete-suspected | attention | instance numbers of a series have gaps                        | fetch the series again, or ask the node how many images it has
+folder-uid-mismatch         | attention | folder is named with another UID than its images have         | the images' own UID is used; ask the node
+clinical-table-taken        | note      | clinical table was found by its place alone                   | name it with clinical=... if it is another
+clinical-table-unclear      | attention | several clinical tables, and nothing says which is meant      | name them with clinical=...
 patient-id-missing          | serious   | images name no patient                                        | ask the node which patient they belong to
 patient-id-mixed            | serious   | files of one series name different patients                   | do not use the series before the node explains
 study-mixed                 | attention | files of one series name different studies                    | ask the node; the first study is used

@@ -48,8 +48,8 @@ def test_folder_without_dicom_says_what_is_there_instead(tmp_path: Path) -> None
 
 
 def test_unknown_layout_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="dataset-service, idc, plain"):
-        extracts.open_extract(tmp_path, layout="datmat")
+    with pytest.raises(UsageError, match="dataset-service, idc, datmat, plain"):
+        extracts.open_extract(tmp_path, layout="xnat")
 
 
 def test_node_is_the_folder_name_unless_given(tmp_path: Path) -> None:

@@ -123,3 +123,56 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(builtins, "open", spy)
     monkeypatch.setattr(io, "open", spy)
     return opened
+
+
+#: Scans of the reference example, by subject, experiment and scan, with their files.
+SCANS = (
+    ("SUBJ01", "SUBJ01_MR_1", "2_t2_tse_tra", ("2.25.3001.dcm", "2.25.3002.dcm")),
+    ("SUBJ01", "SUBJ01_MR_1", "301_SEG", ("2.25.3901.dcm",)),
+    ("SUBJ01", "SUBJ01_MR_2", "2-MR1_t2_tse_tra", ("2.25.3101.dcm",)),
+    ("SUBJ02", "SUBJ02_CT_1", "4_THORAX_1.0_B70f", ("2.25.4001.dcm",)),
+)
+
+
+def datmat(base: Path, *, resources: bool = False, project: str = "EXAMPLE_PROJECT") -> Path:
+    """A download by datmat: files right in the scan folder, or below its resources, with a NIfTI and its JSON."""
+    root = base / "dest"
+    for subject, experiment, scan, files in SCANS:
+        place = root / project / subject / experiment / scan
+        for name in files:
+            image(place.joinpath(*(("DICOM", "files") if resources else ()), name))
+    if resources:
+        nifti = root / project / "SUBJ01" / "SUBJ01_MR_1" / "2_t2_tse_tra" / "NIFTI" / "files"
+        nifti.mkdir(parents=True)
+        (nifti / "t2.nii.gz").write_bytes(b"no image is opened while listing")
+        (nifti / "t2.json").write_text("{}")
+    return root
+
+
+def from_tree(base: Path, text: str, *, lake: tuple[str, Path] | None = None) -> Path:
+    """Folders and files as a listing with ``|--`` draws them; its first folder. *lake* maps where links lead."""
+    stack: list[Path] = []
+    top: Path | None = None
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        drawn = line.replace("`--", "|--")
+        depth = drawn.index("|--") // 4 + 1 if "|--" in drawn else 0
+        name = drawn.split("|-- ")[-1].split("      ")[0].strip()
+        name, _, link = (part.strip() for part in name.partition("->"))
+        path = stack[depth - 1] / name if depth else base / name.rstrip("/")
+        del stack[depth:]
+        top = top or path
+        if link:
+            target = lake[1] / Path(link).relative_to(lake[0]) if lake else Path(link)
+            target.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(target)
+        elif name.endswith("/"):
+            path.mkdir(parents=True, exist_ok=True)
+        elif name.endswith(".dcm"):
+            image(path)
+        else:
+            path.write_text("{}" if name.endswith(".json") else "")
+        stack.append(path)
+    assert top is not None
+    return top

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from workbench.cohort.harmonise import Value, from_headers, harmonise
 from workbench.cohort.label_sources import KINDS
+from workbench.cohort.listed import Places, against_headers
 from workbench.dicom.scan import Scan
 from workbench.dicom.series import Series, iterate_series
 from workbench.dicom.stacks.stack import Plan
@@ -63,24 +64,6 @@ class Tables:
     findings: pa.Table
 
 
-class _Where:
-    """Which listed folder a file belongs to."""
-
-    def __init__(self, refs: Iterable[SeriesRef]) -> None:
-        self.flat: dict[str, SeriesRef] = {}
-        self.deep: list[SeriesRef] = []
-        for ref in refs:
-            self.flat[ref.path] = ref
-            if ref.recursive:
-                self.deep.append(ref)
-
-    def of(self, path: str) -> SeriesRef | None:
-        found = self.flat.get(path.rpartition("/")[0] or ".") or self.flat.get(path)
-        if found is None:
-            found = next((r for r in self.deep if r.path == "." or path.startswith(r.path + "/")), None)
-        return found
-
-
 def build_tables(extract: Extract, scan: Scan) -> Tables:
     """Rows of the cohort's tables for one extract.
 
@@ -91,7 +74,7 @@ def build_tables(extract: Extract, scan: Scan) -> Tables:
     scan : Scan
         Header table of the listed places.
     """
-    where = _Where(extract.series)
+    where = Places(extract.series)
     findings = _once((*extract.findings, *scan.findings))
     series_rows: list[dict[str, Any]] = []
     part_rows: list[dict[str, Any]] = []
@@ -124,6 +107,7 @@ def build_tables(extract: Extract, scan: Scan) -> Tables:
     findings.extend(clinical_findings)
     findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}))
     findings.extend(_label_sources(series_rows))
+    findings.extend(against_headers(extract, where, scan.instances))
     findings.extend(_ties(series_rows))
     values.extend(header_values.values())
     findings.extend(_conflicts(values))

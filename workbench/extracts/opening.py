@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from workbench.errors import EmptyExtract, ExtractError, PathNotFound, UsageError
-from workbench.extracts import dataset_service, idc, plain
+from workbench.extracts import dataset_service, datmat, idc, plain
 from workbench.extracts.paths import is_utf8, printable
 from workbench.extracts.reading import ReadOptions
 from workbench.extracts.record import Extract
@@ -36,13 +36,17 @@ class Adapter(Protocol):
 LAYOUTS: Final[dict[str, Adapter]] = {
     dataset_service.NAME: dataset_service,
     idc.NAME: idc,
+    datmat.NAME: datmat,
     plain.NAME: plain,
 }
 
 #: Layouts whose folders are links into a data lake beside the extract.
 LINKED_LAYOUTS: Final = frozenset({dataset_service.NAME})
 
-_LOOKED_FOR = "looked for index.json, <Modality>_<UID> folders, an *.s5cmd manifest and any DICOM file"
+_LOOKED_FOR = (
+    "looked for index.json, <Modality>_<UID> folders, an *.s5cmd manifest, <scan_id>_<scan_type> folders and any "
+    "DICOM file"
+)
 
 
 def detect(path: str | os.PathLike[str], /) -> str | None:
