@@ -318,3 +318,30 @@ def test_a_crop_of_a_tilted_series_stands_where_it_was(tmp_path: Path) -> None:
     ds = series(tmp_path, lean=(0, 0.25, 0))
     whole, part = (d.patient.figure(at={"z": 38}).axes[0] for d in (ds, ds.isel(z=slice(2, 6))))
     assert whole.get_ylim() == pytest.approx(part.get_ylim())
+
+
+def texts(drawn: Any) -> list[list[str]]:
+    return [[text.get_text() for text in axes.texts] for axes in drawn.axes]
+
+
+def test_the_window_is_told_once_in_the_words_of_those_who_read_it(tmp_path: Path) -> None:
+    ds = series(tmp_path)
+    first, second, third = texts(ds.patient.figure(window=(40, 400)))
+    assert first[-1] == "L 40  W 400  HU"
+    assert not [text for text in (*second, *third) if "W" in text]
+    pet = ds.assign(image=ds["image"].assign_attrs(units="g/mL", value_kind="suv"))
+    assert texts(pet.patient.figure(window=(5, 10)))[0][-1] == "0 to 10  g/mL"
+
+
+def test_letters_are_read_on_any_ground(tmp_path: Path) -> None:
+    drawn = series(tmp_path).patient.figure()
+    letters = [text for axes in drawn.axes for text in axes.texts]
+    assert {text.get_text() for text in letters} >= {"R", "L", "A", "P"}
+    assert all(text.get_path_effects() for text in letters)
+
+
+def test_a_flat_plane_has_no_letters_above_each_other(tmp_path: Path) -> None:
+    assert any(set(one) & {"S", "I"} for one in texts(series(tmp_path / "thick").patient.figure()))
+    flat = series(tmp_path / "flat", (0, 0.1)).patient.figure()
+    assert not any(set(one) & {"S", "I"} for one in texts(flat))
+    assert len(flat.axes[1].get_yticks()) == 1

@@ -46,3 +46,18 @@ def test_more_groups_than_colours_are_refused() -> None:
     table = pd.DataFrame({"weeks": range(1, 8), "relapse": 1, "arm": list("abcdefg")})
     with pytest.raises(UsageError, match="7 groups"):
         kaplan_meier(table, time="weeks", event="relapse", by="arm", patient=None).figure()
+
+
+@pytest.mark.parametrize(
+    ("time", "end", "ticks"),
+    [
+        ("survival_months", 37.5, [0, 6, 12, 18, 24, 30, 36]),
+        ("survival_months", 20, [0, 3, 6, 9, 12, 15, 18]),
+        ("months", 60, [0, 12, 24, 36, 48, 60]),
+        ("days", 400, [0, 80, 160, 240, 320, 400]),
+    ],
+)
+def test_months_are_ticked_by_parts_of_a_year(time: str, end: float, ticks: list[float]) -> None:
+    table = pd.DataFrame({time: [end / 3, end / 2, end], "died": [1, 1, 0]})
+    drawn = kaplan_meier(table, time=time, event="died", patient=None).figure()
+    assert drawn.axes[0].get_xticks().tolist() == ticks

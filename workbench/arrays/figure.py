@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 WIDTHS: Final = (1.0, 100.0)
 #: Outline colours, told apart by people with colour vision deficiencies (Okabe and Ito 2008).
 COLOURS: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0072B2")
+#: Planes lower than this share of their width are flat.
+FLAT: Final = 0.1
+#: UCUM unit -> how it is read; 1 says nothing.
+UNIT_SYMBOLS: Final = {"[hnsf'U]": "HU", "1": ""}
 _OPPOSITE: Final = {"left": "L", "right": "R", "anterior": "A", "posterior": "P", "superior": "S", "inferior": "I"}
 
 
@@ -94,6 +98,8 @@ def figure(
         for number, (name, mask) in enumerate(masks.items()):
             inside = np.asarray(mask.isel({dim: [index[dim]]}).values, dtype=bool).squeeze(AXES.index(dim))
             _outline(ax, rasters[dim], inside, COLOURS[number % len(COLOURS)], name)
+        if ax is axes[0] and "channel" not in volume.dims and volume.dtype != bool:
+            _window(ax, limits, volume)
         if dim in dataset["image"].coords:
             unit = volume[dim].attrs.get("units", "")
             ax.set_title(f"{dim} = {volume[dim].values[index[dim]]:.1f} {unit}", color="0.8", fontsize=9)
@@ -176,9 +182,13 @@ def _first_depth(dataset: xr.Dataset) -> float:
     return float(origin @ normal) / float(np.linalg.norm(normal)) * (1.0 if step @ normal > 0 else -1.0)
 
 
+def _is_emission(volume: xr.DataArray) -> bool:
+    return str(volume.attrs.get("value_kind", "")).startswith(("suv", "activity", "counts"))
+
+
 def _plane(ax: Axes, volume: xr.DataArray, raster: _Raster, picture: NDArray[Any], limits: tuple[float, float]) -> None:
     # PET and other emission images are read dark on white.
-    inverted = volume.attrs.get("value_kind", "").startswith(("suv", "activity", "counts"))
+    inverted = _is_emission(volume)
     colour = at_cells(at_cells(picture, raster.rows, axis=0), raster.columns, axis=1)
     if "channel" in volume.dims:
         colour = np.clip(np.nan_to_num(np.ma.filled(colour, 0) / _white(picture)), 0, 1)
@@ -193,6 +203,8 @@ def _plane(ax: Axes, volume: xr.DataArray, raster: _Raster, picture: NDArray[Any
     # In the stored plane rows run down; in the others head is up.
     bottom, top = raster.along.min(), raster.along.max()
     ax.set_ylim((bottom, top) if raster.row == "z" else (top, bottom))
+    if _is_flat(ax):
+        ax.set_yticks([round((bottom + top) / 2)])
     ax.tick_params(colors="0.6", labelsize=7)
     for spine in ax.spines.values():
         spine.set_color("0.3")
@@ -211,16 +223,38 @@ def _white(picture: NDArray[Any]) -> float:
 
 def _letters(ax: Axes, volume: xr.DataArray, row: str, column: str) -> None:
     """Patient directions at the edges of the plane."""
-    style: dict[str, Any] = {"color": "white", "fontsize": 9, "weight": "bold", "transform": ax.transAxes}
+    style = _on_any_ground() | {"fontsize": 9, "weight": "bold", "transform": ax.transAxes}
     start, _, end = volume[column].attrs.get("orientation", "").partition("-to-")
     if end:
         ax.text(0.02, 0.5, _OPPOSITE[start], ha="left", va="center", **style)
         ax.text(0.98, 0.5, _OPPOSITE[end], ha="right", va="center", **style)
     start, _, end = volume[row].attrs.get("orientation", "").partition("-to-")
-    if end:
+    if end and not _is_flat(ax):
         top, bottom = (end, start) if row == "z" else (start, end)
         ax.text(0.5, 0.98, _OPPOSITE[top], ha="center", va="top", **style)
         ax.text(0.5, 0.02, _OPPOSITE[bottom], ha="center", va="bottom", **style)
+
+
+def _on_any_ground() -> dict[str, Any]:
+    """Letters that are read on black and on white: emission images are drawn dark on white."""
+    from matplotlib.patheffects import withStroke
+
+    return {"color": "white", "path_effects": [withStroke(linewidth=2.2, foreground="black")]}
+
+
+def _is_flat(ax: Axes) -> bool:
+    """Whether a plane is too low for letters above each other, and for ticks between its ends."""
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    return abs(top - bottom) < FLAT * abs(right - left)
+
+
+def _window(ax: Axes, limits: tuple[float, float], volume: xr.DataArray) -> None:
+    """Level and width of the grey window in the corner; of emission images its ends, as they are read."""
+    unit = str(volume.attrs.get("units", ""))
+    level, width = (limits[0] + limits[1]) / 2, limits[1] - limits[0]
+    told = f"{limits[0]:.3g} to {limits[1]:.3g}" if _is_emission(volume) else f"L {level:.4g}  W {width:.4g}"
+    told = f"{told}  {UNIT_SYMBOLS.get(unit, unit)}".rstrip()
+    ax.text(0.02, 0.02, told, ha="left", va="bottom", fontsize=7, transform=ax.transAxes, **_on_any_ground())
 
 
 def _outline(ax: Axes, raster: _Raster, inside: NDArray[np.bool_], colour: str, name: str) -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 #: Colours told apart by people with colour vision deficiencies (Okabe and Ito 2008), the pale ones left out.
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK: Final = "#22303c"
+#: Most times under which the numbers at risk are given.
+MOST_TICKS: Final = 7
+#: Steps of an axis in months: parts of a year, years, and five of them.
+MONTHS: Final = (1, 2, 3, 6, 12, 24, 60, 120)
 
 
 def survival_figure(
@@ -64,8 +68,6 @@ def survival_figure(
     >>> [text.get_text() for text in drawn.axes[1].texts]
     ['all', '5', '5', '4', '2', '2', '1']
     """
-    from matplotlib.ticker import MaxNLocator
-
     from workbench.arrays.shown_figure import shown_figure
 
     names = survival.groups["group"].tolist()
@@ -81,7 +83,7 @@ def survival_figure(
     end = float(survival.curve["time"].max()) or 1.0
     above.set(xlim=(0, 1.02 * end), ylim=(0, 1.04), ylabel="without the event")
     above.set_xlabel(f"{survival.time.replace('_', ' ')}{f' ({unit})' if unit else ''}")
-    ticks = [float(tick) for tick in MaxNLocator(6).tick_values(0, end) if 0 <= tick <= 1.02 * end]
+    ticks = _ticks(end, in_months="month" in f"{survival.time} {unit}".lower())
     above.set_xticks(ticks)
     for side in ("top", "right"):
         above.spines[side].set_visible(False)
@@ -91,6 +93,15 @@ def survival_figure(
         drawn.suptitle(title, color=INK, fontsize=11)
     _at_risk(below, survival, list(times) if times is not None else ticks)
     return drawn
+
+
+def _ticks(end: float, *, in_months: bool) -> list[float]:
+    """Times from 0 to *end*: whole months, half years or years where they are months, else round numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    fitting = [step for step in MONTHS if 2 * step <= end and end / step < MOST_TICKS] if in_months else []
+    every = np.arange(0, 1.02 * end, fitting[0]) if fitting else MaxNLocator(MOST_TICKS - 1).tick_values(0, end)
+    return [float(tick) for tick in every if 0 <= tick <= 1.02 * end]
 
 
 def _curve(axes: Axes, survival: Survival, name: str, colour: str, *, intervals: bool) -> None:
