@@ -13,14 +13,18 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from benchmarks.data import write_ct
 from benchmarks.measure import interleaved, record
+from workbench.cohort import open_cohort
+from workbench.measure.cohort_run import features_of_cohort
 from workbench.measure.features import features
 from workbench.measure.textures import _quiet
 from workbench.options import options
@@ -131,6 +135,25 @@ def sarcoma(folder: Path, scratch: Path, has_mirp: bool) -> None:
     record("p10_features_sarcoma", timings, baseline="workbench, from files")
 
 
+def sarcoma_cohort(folder: Path) -> None:
+    """The same series as users have them: a folder of DICOM, contours in structure sets, one call."""
+    import nibabel
+
+    cohort = open_cohort(folder / "dicom", layout="plain")
+
+    def whole(workers: int) -> pd.DataFrame:
+        return features_of_cohort(cohort, groups=GROUPS, workers=workers, resume=False)
+
+    table = whole(2)
+    assert (table.attrs["cases"], table.attrs["cases_failed"]) == (21, 0)
+    counted = sorted(table.loc[table["feature"] == "n_voxels", "value"].astype(int))
+    masks = [nibabel.load(path) for path in folder.glob("nifti/*/*_mask.nii.gz")]
+    assert counted == sorted(int((np.asarray(mask.dataobj) > 0).sum()) for mask in masks)
+    print(f"{table.attrs['cases']} series, {len(table)} rows; voxels are those of the NIfTI masks")
+    calls = {f"workbench, features(cohort), {n} process": partial(whole, n) for n in (1, 2)}
+    record("p10_features_sarcoma_cohort", interleaved(calls, 5), baseline=next(iter(calls)))
+
+
 def main() -> None:
     options.progress = "off"
     warnings.simplefilter("ignore")
@@ -139,6 +162,7 @@ def main() -> None:
         if "--sarcoma-only" not in sys.argv:
             large_ct(Path(scratch), has_mirp)
         if len(sys.argv) > 1:
+            sarcoma_cohort(Path(sys.argv[1]))
             sarcoma(Path(sys.argv[1]), Path(scratch), has_mirp)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.measure.morphology import closing, dilate, erode, fill_holes, largest_part, opening, remove_small
     from workbench.measure.normalise import percentile, zscore
     from workbench.measure.regions import grow
+    from workbench.measure.reported import reported
     from workbench.measure.settings import Settings
     from workbench.measure.sites import site_differences, sites
     from workbench.measure.table_one import table_one
@@ -43,6 +44,7 @@ _LAZY = {
     "opening": "workbench.measure.morphology",
     "percentile": "workbench.measure.normalise",
     "remove_small": "workbench.measure.morphology",
+    "reported": "workbench.measure.reported",
     "site_differences": "workbench.measure.sites",
     "sites": "workbench.measure.sites",
     "table_one": "workbench.measure.table_one",
@@ -67,6 +69,7 @@ __all__ = [
     "opening",
     "percentile",
     "remove_small",
+    "reported",
     "site_differences",
     "sites",
     "table_one",
