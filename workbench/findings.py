@@ -105,7 +105,12 @@ value-unmapped              | attention | clinical value is not in the vocabular
 value-implausible           | attention | clinical value outside its plausible range                    | check the unit with the node
 unit-suspected              | serious   | values of a variable look like another unit                   | check the unit with the node before pooling
 value-conflict              | attention | two sources give different values                             | see cohort.values for both
-timepoint-tie               | attention | two studies of a patient on the same day                      | their order is by study time
+timepoint-tie               | attention | studies of a patient on the same day                          | their order is by study time; without one they are one timepoint
+timepoint-unordered         | attention | imaging studies without a date or offset                      | ask the node for a timepoint table
+timepoint-conflict          | attention | declared timepoints that contradict each other or the dates   | what is declared is used; ask the node
+timepoint-unused            | note      | timepoint table names studies that are not here               | ask the node whether images are missing
+timepoint-unplaced          | note      | annotations that belong to no imaging timepoint               | they count for no case
+study-date-differs          | attention | date of a study in a table differs from its headers           | the headers' date is used; ask the node which dates were altered
 same-patient-id             | attention | the same patient id at more than one node                     | counted as different patients
 series-duplicated           | attention | the same series at more than one node                         | counted at each node
 label-source-missing        | attention | segmentation refers to a series that is not here              | ask the node for the images

@@ -15,6 +15,7 @@ import pyarrow as pa
 from workbench.cohort.harmonise import Value, from_headers, harmonise
 from workbench.cohort.label_sources import KINDS
 from workbench.cohort.listed import Places, against_headers
+from workbench.cohort.times import place
 from workbench.dicom.scan import Scan
 from workbench.dicom.series import Series, iterate_series
 from workbench.dicom.stacks.stack import Plan
@@ -29,6 +30,7 @@ SERIES: Final = pa.schema(
         ("SeriesInstanceUID", _TEXT), ("Modality", _TEXT), ("kind", _TEXT), ("SeriesDescription", _TEXT),
         ("StudyDescription", _TEXT), ("SeriesNumber", _INT), ("BodyPartExamined", _TEXT), ("Manufacturer", _TEXT),
         ("ManufacturerModelName", _TEXT), ("StudyDate", _TEXT), ("StudyTime", _TEXT), ("declared_timepoint", _TEXT),
+        ("timepoint", _TEXT), ("timepoint_rule", _TEXT), ("date", _TEXT), ("offset_days", _FLOAT), ("episode", _TEXT),
         ("tags", _TEXT), ("n_instances", _INT), ("n_frames", _INT), ("n_parts", _INT), ("Rows", _INT),
         ("Columns", _INT), ("n_slices", _INT), ("geometry", _TEXT), ("slice_spacing_mm", _FLOAT),
         ("pixel_spacing_mm", _FLOAT), ("plane", _TEXT), ("bytes", _INT), ("decodable", _BOOL),
@@ -78,7 +80,8 @@ def build_tables(extract: Extract, scan: Scan) -> Tables:
     findings = _once((*extract.findings, *scan.findings))
     series_rows: list[dict[str, Any]] = []
     part_rows: list[dict[str, Any]] = []
-    header_values: dict[tuple[str, str, str], Value] = {}
+    study_keys: list[str] = []
+    header_values: list[list[Value]] = []
     mismatched: Counter[str] = Counter()
     n_series = len(set(scan.instances["SeriesInstanceUID"].to_pylist()))
     with task(f"{extract.node}: planning", n_series, unit="series") as advance:
@@ -91,15 +94,14 @@ def build_tables(extract: Extract, scan: Scan) -> Tables:
                 mismatched[patient] += 1
             findings.extend(_identity(series, patient, first["path"]))
             series_rows.append(_series_row(extract, series, ref, patient, first))
+            study_keys.append(ref.study_key if ref else "")
             part_rows.extend(_part_row(extract, series, number, plan) for number, plan in enumerate(series.plans, 1))
             findings.extend(replace(finding, patient_id=patient) for finding in series.findings)
-            for value in from_headers(
-                patient, sex=first["PatientSex"] or "", age=first["PatientAge"] or "", file=first["path"]
-            ):
-                # Age at imaging may differ between studies, sex may not: that is a conflict.
-                distinct = value.value or "" if value.variable == "sex" else ""
-                header_values.setdefault((patient, value.variable, distinct), value)
+            header_values.append(
+                from_headers(patient, sex=first["PatientSex"] or "", age=first["PatientAge"] or "", file=first["path"])
+            )
             advance(1)
+    findings.extend(place(series_rows, extract.studies, study_keys))
     for patient, count in sorted(mismatched.items()):
         text = "patient id in the headers is another one"
         findings.append(Finding("patient-id-mismatch", text, patient_id=patient, count=count))
@@ -108,8 +110,7 @@ def build_tables(extract: Extract, scan: Scan) -> Tables:
     findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}))
     findings.extend(_label_sources(series_rows))
     findings.extend(against_headers(extract, where, scan.instances))
-    findings.extend(_ties(series_rows))
-    values.extend(header_values.values())
+    values.extend(_of_headers(series_rows, header_values))
     findings.extend(_conflicts(values))
     values_table = pa.Table.from_pylist([{"node": extract.node, **asdict(value)} for value in values], VALUES)
     return Tables(
@@ -118,6 +119,18 @@ def build_tables(extract: Extract, scan: Scan) -> Tables:
         values_table,
         findings_table(extract.node, findings),
     )
+
+
+def _of_headers(rows: list[dict[str, Any]], given: list[list[Value]]) -> list[Value]:
+    """What headers say of patients, once: age at every timepoint, every sex (two of them are a conflict)."""
+    kept: dict[tuple[str, str, str], Value] = {}
+    for row, values in zip(rows, given, strict=True):
+        for value in values:
+            of_case = value.variable != "sex"
+            distinct = row["timepoint"] if of_case else value.value or ""
+            told = replace(value, timepoint=row["timepoint"]) if of_case else value
+            kept.setdefault((value.patient_id, value.variable, distinct), told)
+    return list(kept.values())
 
 
 def _unnamed(study_uid: str | None) -> str:
@@ -158,6 +171,7 @@ def _series_row(
         "SeriesInstanceUID": series.uid,
         "kind": series.kind,
         "declared_timepoint": ref.timepoint if ref else "",
+        "episode": ref.episode if ref else "",
         "tags": ", ".join(ref.tags) if ref else "",
         "n_instances": series.rows.num_rows,
         "n_frames": series.n_frames if series.kind == "image" else 0,
@@ -254,22 +268,9 @@ def _label_sources(rows: list[dict[str, Any]]) -> list[Finding]:
             what = (
                 "refers to series that are not in this extract" if row["refers_to"] else "names no image that is here"
             )
-            place = {"patient_id": row["patient_id"], "series_uid": row["SeriesInstanceUID"], "path": row["path"]}
-            found.append(Finding("label-source-missing", f"{row['Modality']} {what}", **place))
+            at = {"patient_id": row["patient_id"], "series_uid": row["SeriesInstanceUID"], "path": row["path"]}
+            found.append(Finding("label-source-missing", f"{row['Modality']} {what}", **at))
     return found
-
-
-def _ties(rows: list[dict[str, Any]]) -> list[Finding]:
-    """Patients with two studies on one day."""
-    days: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in rows:
-        if row["StudyDate"]:
-            days[row["patient_id"], row["StudyDate"]].add(row["StudyInstanceUID"])
-    return [
-        Finding("timepoint-tie", f"{len(studies)} studies on one day", patient_id=patient, count=len(studies))
-        for (patient, _), studies in sorted(days.items())
-        if len(studies) > 1
-    ]
 
 
 def findings_table(node: str, findings: Iterable[Finding]) -> pa.Table:

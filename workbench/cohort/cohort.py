@@ -59,6 +59,11 @@ class Cohort:
         return self._table("select * from studies")
 
     @property
+    def cases(self) -> pd.DataFrame:
+        """One row per case, a patient at one imaging timepoint: by which rule, when, what there is of it."""
+        return self._table("select * from cases")
+
+    @property
     def series(self) -> pd.DataFrame:
         """One row per series: identity, modality, sizes, geometry verdict of its largest part, labels on it."""
         return self._table("select * from series")

@@ -12,14 +12,14 @@ from typing import Any, Final
 
 import duckdb
 
-from workbench.cohort.harmonise import variables
+from workbench.cohort.cases import CASES, LABEL, clinical_view
 from workbench.cohort.store import TABLES, Stored
 from workbench.errors import QueryError
 from workbench.findings import CODES
 
 #: Tables a user can ask.
 PUBLIC_TABLES: Final = (
-    "patients", "studies", "series", "parts", "clinical", "values", "findings", "instances",
+    "patients", "studies", "cases", "series", "parts", "clinical", "values", "findings", "instances",
 )  # fmt: skip
 
 _STUDIES: Final = """
@@ -27,9 +27,9 @@ create view studies as
 select node, patient_id, StudyInstanceUID, any_value(StudyDate) as StudyDate,
     any_value(StudyDescription) as StudyDescription, count(*) as n_series,
     string_agg(distinct Modality, ', ' order by Modality) as modalities,
-    coalesce(nullif(any_value(declared_timepoint), ''),
-        dense_rank() over (partition by node, patient_id
-            order by any_value(StudyDate), min(StudyTime), StudyInstanceUID)::varchar) as timepoint
+    string_agg(distinct nullif(timepoint, ''), ', ' order by nullif(timepoint, '')) as timepoint,
+    string_agg(distinct timepoint_rule, ', ' order by timepoint_rule) as timepoint_rule,
+    any_value("date") as "date", any_value(offset_days) as offset_days
 from series group by node, patient_id, StudyInstanceUID
 order by node, patient_id, StudyDate, StudyInstanceUID
 """
@@ -90,7 +90,8 @@ class Database:
                 # Held in memory, so that a cohort stays what it was when the extract changes and is opened anew;
                 # the instances, a row per file, stay on disk.
                 kind = "view" if name == "instances" else "table"
-                run(f'create {kind} "all_{name}" as select * from read_parquet([{files}])')
+                columns = f"* replace ({LABEL} as timepoint)" if name == "values" else "*"
+                run(f'create {kind} "all_{name}" as select {columns} from read_parquet([{files}])')
             run("set enable_external_access = false; set lock_configuration = true")
             run("create table kept_series as select node, SeriesInstanceUID from all_series")
             run("create table kept_patients as select node, patient_id from all_series union "
@@ -124,7 +125,8 @@ class Database:
             "order by node, patient_id, timepoint, variable")  # fmt: skip
         run(_STUDIES)
         run(_PATIENTS)
-        run(self._clinical_view())
+        run(CASES)
+        run(clinical_view({name for (name,) in run("select distinct variable from all_values").fetchall()}))
         run(f"""
             create view findings as
             with everywhere as ({_COHORT_FINDINGS}),
@@ -150,35 +152,6 @@ class Database:
                 or exists (select 1 from kept_series k where k.SeriesInstanceUID = f.series_uid)
                 or not exists (select 1 from all_series a where a.SeriesInstanceUID = f.series_uid))"""
 
-    def _clinical_view(self) -> str:
-        """One row per case, one column per harmonised variable that occurs anywhere in the cohort."""
-        found = self._connection.execute("select distinct variable from all_values").fetchall()
-        present = {name for (name,) in found}
-        columns = []
-        for variable in variables().values():
-            if variable.name not in present:
-                continue
-            pick = f"arg_min(value, rank) filter (variable = '{variable.name}' and value is not null)"
-            if variable.type == "number":
-                pick = f"try_cast({pick} as double)"
-            columns.append(f'{pick} as "{variable.name}"')
-        picked = "".join(f", {column}" for column in columns)
-        # A table's word goes before the header's; of several rows the first one listed stands.
-        return f"""
-            create view clinical as
-            with ranked as (
-                select *, row_number() over (order by "table" = 'DICOM header', file, row) as rank from "values"),
-            cases as (
-                select distinct node, patient_id, timepoint from ranked where "table" <> 'DICOM header'
-                union
-                select node, patient_id, '' from kept_patients k
-                where not exists (select 1 from ranked r where r.node = k.node and r.patient_id = k.patient_id
-                    and "table" <> 'DICOM header'))
-            select c.node, c.patient_id, c.timepoint{picked}
-            from cases c left join ranked r on r.node = c.node and r.patient_id = c.patient_id
-                and (r.timepoint = c.timepoint or r.timepoint = '')
-            group by c.node, c.patient_id, c.timepoint order by c.node, c.patient_id, c.timepoint"""
-
     def _narrow(self, condition: str) -> None:
         if not isinstance(condition, str) or not condition.strip():
             raise QueryError("the condition is empty or no text", remedy="for example: modality = 'CT'")
@@ -189,7 +162,7 @@ class Database:
                 with asked as (
                     select node, SeriesInstanceUID, patient_id, kind, ({condition}
                         ) as condition_holds
-                    from series left join (select * exclude (timepoint) from clinical) using (node, patient_id))
+                    from series left join clinical using (node, patient_id, timepoint))
                 select distinct node, SeriesInstanceUID, patient_id from asked
                 where kind = 'image' and condition_holds""")
         except duckdb.Error as error:

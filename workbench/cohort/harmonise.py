@@ -66,6 +66,10 @@ class Value:
     file: str
     row: int
     rule: str
+    date: str = ""
+    offset: str = ""
+    offset_unit: str = ""
+    episode: str = ""
 
 
 def _shipped(name: str) -> list[dict[str, str]]:
@@ -154,7 +158,7 @@ def harmonise(rows: Iterable[ClinicalRow]) -> tuple[list[Value], list[Finding]]:
         values.append(
             Value(
                 row.patient_id, row.timepoint, name, value, unit, row.variable, row.raw or row.value, row.unit,
-                row.table, row.file, row.row, rule,
+                row.table, row.file, row.row, rule, row.date, row.offset, row.offset_unit, row.episode,
             )
         )  # fmt: skip
     findings = [Finding("variable-unmapped", name, count=count) for name, count in sorted(unmapped.items())]
