@@ -25,7 +25,7 @@ from workbench.writing import write_text
 #: Tables kept per extract, beside the header table.
 TABLES: Final = ("series", "parts", "values", "findings", "instances")
 #: Raised by one whenever a column of a stored table changes its meaning.
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 @dataclass(frozen=True)

@@ -51,16 +51,14 @@ drawn as (
 masks as (
     select node, uid, sha256(string_agg(distinct fact, chr(10) order by fact)) as mask_digest
     from drawn group by all)
-select s.node, s.patient_id, t.timepoint, s.SeriesInstanceUID, coalesce(s.Modality, ''), p.part, p.geometry,
+select s.node, s.patient_id, s.timepoint, s.SeriesInstanceUID, coalesce(s.Modality, ''), p.part, p.geometry,
     i.image_digest, m.mask_digest
 from series s
 join parts p using (node, SeriesInstanceUID)
 join images i using (node, SeriesInstanceUID)
 left join masks m on m.node = s.node and m.uid = s.SeriesInstanceUID
-left join studies t on t.node = s.node and t.patient_id = s.patient_id
-    and t.StudyInstanceUID is not distinct from s.StudyInstanceUID
 where s.kind = 'image'
-order by s.node, s.patient_id, t.timepoint, s.SeriesInstanceUID, p.part
+order by s.node, s.patient_id, s.timepoint, s.SeriesInstanceUID, p.part
 """
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import NotMeasurable, UsageError
-from workbench.measure.patients import is_number, levels_of, require_columns, require_one_row_per_patient
+from workbench.measure.patients import is_number, levels_of, once_per_patient, require_columns, require_one_row_per_patient
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def outcomes(
     Parameters
     ----------
     table : DataFrame
-        One row per patient.
+        One row per patient; rows of a patient that say the same, as of two timepoints, count once.
     time : str
         Column of the time to the event or to the end of follow-up, 0 or more.
     event : str
@@ -83,6 +83,7 @@ def outcomes(
     ([3.0, 9.0], [True, False], 1)
     """
     require_columns(table, [time, event, *others])
+    table = once_per_patient(table, patient, [time, event, *others])
     require_one_row_per_patient(table, patient)
     if not is_number(table[time]):
         raise UsageError(f"column {time!r} does not hold numbers", remedy="give a duration in one unit, e.g. months")

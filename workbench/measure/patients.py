@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,30 @@ def require_one_row_per_patient(table: pd.DataFrame, patient: str | None) -> Non
             f"{several} patient{'s have' if several > 1 else ' has'} several rows ({rows} of {len(table)} rows)",
             remedy="keep one row per patient, e.g. one timepoint and one segment: the patient is the unit",
         )
+
+
+def once_per_patient(table: pd.DataFrame, patient: str | None, columns: Iterable[str | None]) -> pd.DataFrame:
+    """The table with rows of one patient that say the same in *columns* once: a patient of two timepoints counts once.
+
+    Rows that differ stay, for :func:`require_one_row_per_patient` to refuse.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> cases = pd.DataFrame({"patient_id": ["1", "1"], "timepoint": ["1", "2"], "sex": ["female", "female"]})
+    >>> len(once_per_patient(cases, "patient_id", ["sex"])), len(once_per_patient(cases, "patient_id", ["timepoint"]))
+    (1, 2)
+    """
+    if patient is None or patient not in table.columns:
+        return table
+    keys = patient_columns(table, patient)
+    doubled = table[table.duplicated(keys, keep=False)]
+    if doubled.empty:
+        return table
+    used = [*keys, *(name for name in dict.fromkeys(columns) if name is not None and name not in keys)]
+    # Compared as texts, for lists and the like cannot be hashed; only a few rows are.
+    again = doubled[used].astype(str).duplicated()
+    return table[~table.index.isin(again.index[again])] if table.index.is_unique else table
 
 
 def patient_columns(table: pd.DataFrame, patient: str) -> list[str]:

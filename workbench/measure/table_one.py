@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import UsageError
-from workbench.measure.patients import is_number, levels_of, require_columns, require_one_row_per_patient
+from workbench.measure.patients import is_number, levels_of, once_per_patient, require_columns, require_one_row_per_patient
 from workbench.measure.refused import Refused
 from workbench.measure.standardised import largest
 
@@ -66,11 +66,11 @@ def table_one(
     Parameters
     ----------
     table : DataFrame
-        One row per patient.
+        One row per patient; rows of a patient that say the same, as of two timepoints, count once.
     by : str, optional
         Column of the group. Patients without one are described under ``overall`` alone, and counted.
     variables : sequence of str, optional
-        Columns to describe; default all but the group, the patient's id and ``node``. By default dates and free texts
+        Columns to describe; default all but the group, the patient's id, ``node`` and ``timepoint``. By default dates and free texts
         (more than 20 levels, or values nearly all different) are counted and not listed.
     categorical : sequence of str
         Columns of numbers that are codes, e.g. 0 and 1; texts and booleans are categories anyway.
@@ -111,11 +111,12 @@ def table_one(
     import pandas as pd
 
     require_columns(table, [by, *(variables or ()), *categorical])
-    require_one_row_per_patient(table, patient)
     if isinstance(variables, str):
         raise UsageError("variables= is one text", remedy=f"give a list: [{variables!r}]")
-    names = [str(name) for name in table.columns if name not in (by, patient, "node")]
+    names = [str(name) for name in table.columns if name not in (by, patient, "node", "timepoint")]
     names = names if variables is None else list(variables)
+    table = once_per_patient(table, patient, [by, *names])
+    require_one_row_per_patient(table, patient)
     how = dict.fromkeys(names, summary) if isinstance(summary, str) else {**dict.fromkeys(names, "median"), **summary}
     if unknown := [value for value in how.values() if value not in ("median", "mean")]:
         raise UsageError(f"summary cannot be {unknown[0]!r}", remedy="use 'median' or 'mean'")
