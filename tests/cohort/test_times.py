@@ -198,8 +198,15 @@ studies = st.lists(
 def test_every_series_has_one_rule_whatever_the_order_of_rows(given_rows: list[Any], shuffled: Any) -> None:
     def rows() -> list[dict[str, Any]]:
         return [
-            image(patient, f"{patient}.{n // 2}", f"{patient}.{n}", StudyDate=day, StudyTime=time, kind=kind,
-                  declared_timepoint=declared)  # fmt: skip
+            image(
+                patient,
+                f"{patient}.{n // 2}",
+                f"{patient}.{n}",
+                StudyDate=day,
+                StudyTime=time,
+                kind=kind,
+                declared_timepoint=declared,
+            )
             for n, (patient, day, time, kind, declared) in enumerate(given_rows)
         ]
 

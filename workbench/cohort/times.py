@@ -7,6 +7,7 @@ another day, and days and offsets are never compared with each other.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -271,7 +272,7 @@ def _against(visits: list[_Visit], ranks: dict[_Visit, int]) -> int:
     if len({style for _, style, _ in numbered}) != 1:
         return 0
     numbers = [number for _, _, number in sorted(numbered)]
-    return sum(later < earlier for earlier, later in zip(numbers, numbers[1:], strict=False))
+    return sum(later < earlier for earlier, later in itertools.pairwise(numbers))
 
 
 def _annotations(patient: str, rows: list[dict[str, Any]], visits: list[_Visit]) -> list[Finding]:

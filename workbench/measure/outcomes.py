@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import NotMeasurable, UsageError
-from workbench.measure.patients import is_number, levels_of, once_per_patient, require_columns, require_one_row_per_patient
+from workbench.measure.patients import (
+    is_number,
+    levels_of,
+    once_per_patient,
+    require_columns,
+    require_one_row_per_patient,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

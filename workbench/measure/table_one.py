@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import UsageError
-from workbench.measure.patients import is_number, levels_of, once_per_patient, require_columns, require_one_row_per_patient
+from workbench.measure.patients import (
+    is_number,
+    levels_of,
+    once_per_patient,
+    require_columns,
+    require_one_row_per_patient,
+)
 from workbench.measure.refused import Refused
 from workbench.measure.standardised import largest
 
@@ -70,8 +76,8 @@ def table_one(
     by : str, optional
         Column of the group. Patients without one are described under ``overall`` alone, and counted.
     variables : sequence of str, optional
-        Columns to describe; default all but the group, the patient's id, ``node`` and ``timepoint``. By default dates and free texts
-        (more than 20 levels, or values nearly all different) are counted and not listed.
+        Columns to describe; default all but the group, the patient's id, ``node`` and ``timepoint``. By default dates
+        and free texts (more than 20 levels, or values nearly all different) are counted and not listed.
     categorical : sequence of str
         Columns of numbers that are codes, e.g. 0 and 1; texts and booleans are categories anyway.
     summary : "median", "mean" or mapping
