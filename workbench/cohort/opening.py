@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from workbench.cohort.cohort import Cohort
+from workbench.cohort.recall import Asked, recall, remember
 from workbench.cohort.store import Stored, store
 from workbench.errors import PathNotFound, UsageError
 from workbench.extracts import LINKED_LAYOUTS, detect, open_extract
@@ -61,10 +62,11 @@ def open_cohort(
     if isinstance(node, str) and len(folders) > 1:
         raise UsageError("one node name for several extracts", remedy="give names by path: node={path: name}")
     names = _by_folder(node, folders, "node") if isinstance(node, Mapping) else dict.fromkeys(folders, node)
-    roots = _roots(link_roots, folders, layout)
+    roots = _roots(link_roots, folders)
     opened: list[Stored] = []
     for folder in folders:
-        extract = open_extract(folder, layout=layout, node=names[folder], id_column=id_column, link_roots=roots[folder])
+        how = {"layout": layout, "node": names[folder], "id_column": id_column}
+        extract = _open(folder, how, roots[folder], sure=isinstance(link_roots, Mapping) or len(folders) == 1)
         twin = next((other for other in opened if other.node == extract.node), None)
         if twin is not None and twin.root == extract.root:
             raise UsageError("the same extract twice", file=str(folder), remedy="name it once")
@@ -74,7 +76,7 @@ def open_cohort(
                 file=str(folder),
                 remedy="give names by path: node={path: name}",
             )
-        opened.append(store(extract))
+        opened.append(extract)
     return Cohort(opened)
 
 
@@ -94,18 +96,34 @@ def _by_folder(given: Mapping[str, T], folders: list[Path], what: str) -> dict[P
     return {folder: places.get(os.path.abspath(folder)) for folder in folders}
 
 
+def _open(folder: Path, how: dict[str, str | None], roots: tuple[str | os.PathLike[str], ...], *, sure: bool) -> Stored:
+    """One extract's tables: remembered where nothing changed, else read.
+
+    Parameters
+    ----------
+    sure : bool
+        Whether *roots* are this extract's own; else they are for a layout that hands over by links.
+    """
+    told = [os.path.realpath(os.path.expanduser(root)) for root in roots]
+    asked = Asked.now(folder, **how, link_roots=told, sure=sure)
+    known = recall(asked)
+    if known is not None:
+        return known
+    if roots and not sure and (how["layout"] or detect(folder)) not in LINKED_LAYOUTS:
+        roots = ()
+    extract = open_extract(folder, **how, link_roots=roots)
+    stored = store(extract)
+    remember(asked, extract, stored)
+    return stored
+
+
 def _roots(
-    given: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]],
-    folders: list[Path],
-    layout: str | None,
+    given: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]], folders: list[Path]
 ) -> dict[Path, tuple[str | os.PathLike[str], ...]]:
     """Folders that links of each extract may lead to."""
     if isinstance(given, Mapping):
         return {folder: tuple(roots or ()) for folder, roots in _by_folder(given, folders, "link_roots").items()}
-    shared = (*given, *options.link_roots)
-    if len(folders) == 1 or not shared:
-        return dict.fromkeys(folders, shared)
-    return {folder: shared if (layout or detect(folder)) in LINKED_LAYOUTS else () for folder in folders}
+    return dict.fromkeys(folders, (*given, *options.link_roots))
 
 
 def expand(paths: Paths) -> list[Path]:

@@ -79,9 +79,9 @@ def store(extract: Extract) -> Stored:
     entries, listing_findings = list_files(extract.root, places, allowed_roots=extract.allowed_roots)
     folder = options.cache_folder("extracts", _key(extract))
     fingerprint = _fingerprint(extract, entries, listing_findings)
-    known = _known(folder, fingerprint)
-    if known is not None:
-        return _stored(extract, known, folder, reused=True)
+    record = known(folder, fingerprint)
+    if record is not None:
+        return _stored(extract, record, folder, reused=True)
     return _stored(extract, _build(extract, places, folder, fingerprint), folder, reused=False)
 
 
@@ -105,7 +105,7 @@ def _fingerprint(extract: Extract, entries: Iterable[FileEntry], findings: Itera
     return state.hexdigest()
 
 
-def _known(folder: Path, fingerprint: str) -> dict[str, Any] | None:
+def known(folder: Path, fingerprint: str) -> dict[str, Any] | None:
     """The stored record, where it still holds and every table is there."""
     try:
         record: dict[str, Any] = json.loads((folder / "extract.json").read_text("utf-8"))

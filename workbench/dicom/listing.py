@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +37,31 @@ class FileEntry(NamedTuple):
     mtime_ns: int
 
 
+def _is_utf8(name: str) -> bool:
+    """Whether a file name is text; the index cannot hold names that are not."""
+    if name.isascii():
+        return True
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one pass found; the same listing of the same places means that nothing changed."""
+
+    #: Every regular file, sorted by path, each once.
+    files: list[FileEntry]
+    #: What could not be followed.
+    findings: list[Finding]
+    #: Links that were followed, as (path, resolved target), sorted.
+    links: list[tuple[str, str]]
+    #: Folders looked into, sorted.
+    folders: list[str]
+
+
 def list_files(
     root: Path, places: Iterable[Place], *, allowed_roots: Iterable[Path] = ()
 ) -> tuple[list[FileEntry], list[Finding]]:
@@ -51,22 +76,24 @@ def list_files(
     allowed_roots : iterable of Path
         Folders outside *root* that links may lead to.
     """
-    allowed = tuple(os.path.realpath(folder) for folder in (root, *allowed_roots))
-    walk = _Walk(str(root), allowed)
+    found = survey(root, places, allowed_roots=allowed_roots)
+    return found.files, found.findings
+
+
+def survey(root: Path, places: Iterable[Place], *, allowed_roots: Iterable[Path] = ()) -> Listing:
+    """Everything one pass tells of the places: files, folders, where links lead, what could not be followed.
+
+    Parameters
+    ----------
+    root, places, allowed_roots
+        As for :func:`list_files`.
+    """
+    walk = _Walk(str(root), tuple(os.path.realpath(folder) for folder in (root, *allowed_roots)))
     for place in places:
         walk.place(place)
-    return sorted(walk.files, key=attrgetter("path")), walk.findings
-
-
-def _is_utf8(name: str) -> bool:
-    """Whether a file name is text; the index cannot hold names that are not."""
-    if name.isascii():
-        return True
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return Listing(
+        sorted(walk.files, key=itemgetter(0)), walk.findings, sorted(walk.links.items()), sorted(walk.folders)
+    )
 
 
 class _Walk:
@@ -75,21 +102,39 @@ class _Walk:
     def __init__(self, root: str, allowed: tuple[str, ...]) -> None:
         self.root = root
         self.allowed = allowed
+        self.starts = tuple(base.rstrip(os.sep) + os.sep for base in allowed)
         self.files: list[FileEntry] = []
         self.findings: list[Finding] = []
+        self.links: dict[str, str] = {}
+        self.folders: list[str] = []
         self.seen_folders: set[tuple[int, int, bool]] = set()
         self.seen_files: set[str] = set()
+        self._real: dict[str, str] = {root: allowed[0]}
 
-    def inside(self, path: str) -> bool:
-        real = os.path.realpath(path)
-        return any(real == base or real.startswith(base.rstrip(os.sep) + os.sep) for base in self.allowed)
+    def inside(self, real: str) -> bool:
+        return real in self.allowed or real.startswith(self.starts)
+
+    def real(self, path: str, name: str) -> str:
+        """Where a path leads; the folders above it are resolved once. Links on the way are kept."""
+        known = self._real.get(path)
+        if known is not None:
+            return known
+        above, _, last = path.rpartition(os.sep)
+        if not above or last in ("", ".", "..") or len(above) < len(self.root):
+            return os.path.realpath(path)
+        here = f"{self.real(above, name.rpartition('/')[0])}{os.sep}{last}"
+        if os.path.islink(here):
+            here = os.path.realpath(here)
+            self.links[name] = here
+        self._real[path] = here
+        return here
 
     def place(self, place: Place) -> None:
-        full = self.root if place.path == "." else os.path.join(self.root, *place.path.split("/"))
         name = "" if place.path == "." else place.path
+        full = os.path.join(self.root, *name.split("/")) if name else self.root
         if not os.path.lexists(full):
             return
-        if not self.inside(full):
+        if not self.inside(self.real(full, name)):
             self.findings.append(Finding("link-outside", "link not followed", path=place.path))
             return
         try:
@@ -98,36 +143,34 @@ class _Walk:
             self.findings.append(Finding("link-dangling", "nothing at its end", path=place.path))
             return
         if stat.S_ISREG(facts.st_mode):
-            self._file(name, facts)
+            if name not in self.seen_files:
+                self.seen_files.add(name)
+                self.files.append(FileEntry(name, facts.st_size, facts.st_mtime_ns))
         elif stat.S_ISDIR(facts.st_mode):
             self._folder(full, name, facts, place.recursive)
-
-    def _file(self, name: str, facts: os.stat_result) -> None:
-        if name not in self.seen_files:
-            self.seen_files.add(name)
-            self.files.append(FileEntry(name, facts.st_size, facts.st_mtime_ns))
 
     def _folder(self, full: str, name: str, facts: os.stat_result, recursive: bool) -> None:
         """Walk without recursion, so that a deep tree cannot exhaust the stack; links after real folders."""
         pending: list[tuple[str, str, os.stat_result]] = [(full, name, facts)]
+        seen_files, add = self.seen_files, self.files.append
         while pending:
             folder, prefix, facts = pending.pop()
             seen = (facts.st_dev, facts.st_ino, recursive)
             if seen in self.seen_folders:
                 continue
             self.seen_folders.add(seen)
+            self.folders.append(prefix)
             subfolders: list[tuple[str, str, os.stat_result]] = []
             links: list[tuple[str, str, os.stat_result]] = []
             start = f"{prefix}/" if prefix else ""
             for entry in self._entries(folder, prefix):
                 path = start + entry.name
-                if not _is_utf8(entry.name):
+                if not path.isascii() and not _is_utf8(entry.name):
                     shown = path.encode("utf-8", "backslashreplace").decode()
                     self.findings.append(Finding("file-unreadable", "name is not valid UTF-8: rename it", path=shown))
                     continue
                 is_link = entry.is_symlink()
-                if is_link and not self.inside(entry.path):
-                    self.findings.append(Finding("link-outside", "link not followed", path=path))
+                if is_link and not self._followed(entry.path, path):
                     continue
                 try:
                     inner = entry.stat()
@@ -136,11 +179,22 @@ class _Walk:
                     self.findings.append(Finding(code, "nothing at its end" if is_link else "not readable", path=path))
                     continue
                 if stat.S_ISREG(inner.st_mode):
-                    self._file(path, inner)
-                elif stat.S_ISDIR(inner.st_mode) and recursive:
+                    if path not in seen_files:
+                        seen_files.add(path)
+                        add(FileEntry(path, inner.st_size, inner.st_mtime_ns))
+                elif recursive and stat.S_ISDIR(inner.st_mode):
                     (links if is_link else subfolders).append((entry.path, path, inner))
             pending[:0] = links
             pending.extend(subfolders)
+
+    def _followed(self, full: str, path: str) -> bool:
+        """Whether a link stays in the allowed roots; where it leads is kept."""
+        real = os.path.realpath(full)
+        if self.inside(real):
+            self.links[path] = real
+            return True
+        self.findings.append(Finding("link-outside", "link not followed", path=path))
+        return False
 
     def _entries(self, folder: str, prefix: str) -> list[os.DirEntry[str]]:
         try:
