@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.factories import describe_pixels, header, pixels, write
 from workbench.cohort import opening
 from workbench.cohort.recall import Asked, recall
-
-from tests.factories import describe_pixels, header, pixels, write
 
 
 @pytest.fixture
@@ -146,7 +145,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "renamed": lambda folder: _image(folder).rename(_image(folder).with_name("renamed.dcm")),
     "folder renamed": lambda folder: _image(folder).parent.rename(_image(folder).parent.with_name("renamed")),
     "folder added": lambda folder: (folder / "new" / "deeper").mkdir(parents=True),
-    "table rewritten": lambda folder: _rewritten((folder / "clinical.csv")),
+    "table rewritten": lambda folder: _rewritten(folder / "clinical.csv"),
     "table removed": lambda folder: (folder / "clinical.csv").unlink(),
     "entry file added": lambda folder: (folder / "index.json").write_text("{}"),
     "link added": lambda folder: (folder / "link").symlink_to(_image(folder)),
