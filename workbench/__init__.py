@@ -16,7 +16,7 @@ from workbench.errors import WorkbenchError
 from workbench.options import options
 
 if TYPE_CHECKING:
-    from workbench import arrays, cohort, dicom, extracts, labels, measure, reports, synthetic
+    from workbench import arrays, cohort, dicom, extracts, fetch, labels, measure, reports, synthetic
     from workbench.cohort import Cohort, open_cohort
     from workbench.reports import report
 
@@ -28,7 +28,7 @@ _LAZY = {
     "open_cohort": "workbench.cohort",
     "report": "workbench.reports",
 }
-_ROOMS = ("arrays", "cohort", "dicom", "extracts", "labels", "measure", "reports", "synthetic")
+_ROOMS = ("arrays", "cohort", "dicom", "extracts", "fetch", "labels", "measure", "reports", "synthetic")
 
 __all__ = [
     "Cohort",
@@ -38,6 +38,7 @@ __all__ = [
     "cohort",
     "dicom",
     "extracts",
+    "fetch",
     "labels",
     "measure",
     "open_cohort",

@@ -156,6 +156,10 @@ class LabelError(WorkbenchError):
     """A segmentation, structure set or mask that cannot be brought onto an image."""
 
 
+class FetchError(WorkbenchError):
+    """A server that does not answer, refuses, or sends what is not whole; holds nothing of what was asked."""
+
+
 class ReportError(WorkbenchError):
     """A report that could not be made."""
 

@@ -20,6 +20,7 @@ from workbench.errors import WorkbenchError
 #: Verb -> module that holds it and the line shown in the list.
 VERBS: Final = {
     "demo": ("workbench.cli.demo", "Make a synthetic federation, open it and report on it."),
+    "fetch": ("workbench.cli.fetch", "Bring a selection from a PACS into an extract folder."),
     "lab": ("workbench.cli.lab", "Open JupyterLab on the exploration notebooks."),
     "open": ("workbench.cli.open", "Open extracts as one cohort and print who holds what."),
     "report": ("workbench.cli.report", "List, show and run reports."),
