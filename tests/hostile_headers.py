@@ -81,6 +81,41 @@ def deflate_bomb_behind_the_pixels() -> bytes:
 
 
 @case
+def deflate_bomb_without_preamble() -> bytes:
+    # Nothing before the file meta group says that this is DICOM.
+    before, after = split_at(0x00100010)
+    bomb = element(PRIVATE, "OB", length=300 << 20)
+    return deflated(before + CREATOR[1] + bomb, 300 << 20, after=after)[132:]
+
+
+@case
+def deflate_bomb_in_a_structure_set() -> bytes:
+    # What refers to images is read for its references, by a reader of its own.
+    bomb = element(0x30060039, "OB", length=300 << 20)
+    values = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.3", "Rows": None, "Columns": None, "BitsAllocated": None}
+    return deflated(dataset(b"", **values) + bomb, 300 << 20)
+
+
+@case
+def deflate_bomb_behind_a_long_file_meta_group() -> bytes:
+    # The transfer syntax stands behind 200 kB of private information.
+    before, after = split_at(0x00100010)
+    bomb = element(PRIVATE, "OB", length=300 << 20)
+    data = deflated(before + CREATOR[1] + bomb, 300 << 20, after=after)
+    return data[:132] + element(0x00020102, "OB", bytes(200_000)) + data[132:]
+
+
+@case
+def deflate_bomb_behind_an_implicit_file_meta_group() -> bytes:
+    before, after = split_at(0x00100010)
+    bomb = element(PRIVATE, "OB", length=300 << 20)
+    data = deflated(before + CREATOR[1] + bomb, 300 << 20, after=after)
+    syntax = element(0x00020010, "UI", DEFLATED.encode())
+    place = data.index(syntax)
+    return data[:132] + element(0x00020010, "UI", DEFLATED.encode(), syntax=IMPLICIT) + data[place + len(syntax) :]
+
+
+@case
 def deflated_stream_cut() -> bytes:
     return deflated(dataset())[:-40]
 

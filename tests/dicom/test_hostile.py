@@ -133,7 +133,8 @@ EXPECTED = {
         name-of-raw-bytes folders-700-deep
     """,
     "EmptyExtract identity-missing": """
-        deflate-bomb-before-the-pixels
+        deflate-bomb-before-the-pixels deflate-bomb-without-preamble
+        deflate-bomb-behind-a-long-file-meta-group deflate-bomb-behind-an-implicit-file-meta-group
         sequence-that-ends-within-an-item little-endian-under-big
     """,
     "other-values unplaced": """
@@ -150,6 +151,9 @@ EXPECTED = {
     """,
     "EmptyExtract": """
         dicomdir-with-traversal
+    """,
+    "SeriesNotFound": """
+        deflate-bomb-in-a-structure-set
     """,
     "link-dangling picture": """
         links-in-circles
@@ -194,6 +198,7 @@ ORDINARY = {"single-slice"}
 #: Cases of more than some tenths of a second.
 SLOW = {
     "deflate-bomb-before-the-pixels",
+    "deflate-bomb-behind-a-long-file-meta-group",
     "deflate-bomb-in-the-pixels",
     "deflate-bomb-behind-the-pixels",
     "million-empty-items-of-undefined-length",

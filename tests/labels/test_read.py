@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from tests.labels.objects import FRAME, SERIES, Region, box, images, stack, to_world, uid, write_rtstruct, write_seg
+from workbench.dicom.headers import deflated
 from workbench.errors import LabelError, PathNotFound, UsageError
 from workbench.labels import describe, masks_on_grid
 
@@ -69,6 +71,21 @@ def test_describing_does_not_need_the_pixels(tmp_path: Path) -> None:
     assert len(describe(path).segments) == 2
     with pytest.raises(LabelError, match="cut off"):
         masks_on_grid(path, grid=stack())
+
+
+def test_a_deflated_structure_set_is_read_and_inflated_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = dcmread(write_one_rtstruct(tmp_path / "plain.dcm"))
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    path = tmp_path / "deflated.dcm"
+    dataset.save_as(path)
+    assert describe(path).segments == describe(tmp_path / "plain.dcm").segments
+    ours, plain = (masks_on_grid(one, grid=stack()).data for one in (path, tmp_path / "plain.dcm"))
+    assert np.array_equal(ours, plain)
+    monkeypatch.setattr(deflated, "WHOLE_BYTES", 200)
+    with pytest.raises(LabelError, match="could not be read"):
+        describe(path)
 
 
 def test_absent_file(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.dicom.headers.deflated import header_source
 from workbench.errors import LabelError, PathNotFound, WorkbenchError
 from workbench.findings import Finding
 from workbench.labels.header import Origin, cut_off, items, quiet, text
@@ -182,7 +183,8 @@ def read_measurements(path: str | Path, *, name: str = "") -> MeasurementReport:
         raise PathNotFound("no such file", file=name)
     with quiet():
         try:
-            dataset = pydicom.dcmread(path, force=True)
+            with open(path, "rb") as file:
+                dataset = pydicom.dcmread(header_source(file, whole=True), force=True)
             if not text(dataset, "SOPClassUID").startswith(_SR_CLASSES):
                 raise LabelError("no structured report", file=name, remedy="name the structured report")
             if cut_off(dataset):

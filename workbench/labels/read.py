@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from workbench.dicom.headers.deflated import header_source
 from workbench.dicom.stacks.geometry import Grid
 from workbench.errors import DicomError, LabelError, PathNotFound, UsageError, WorkbenchError
 from workbench.findings import Finding
@@ -50,7 +51,9 @@ def _read(path: str | Path, *, name: str, only: list[str] | None) -> tuple[Datas
     import pydicom
 
     # force: files without the preamble are read too; what they are is told by the SOP class.
-    dataset = pydicom.dcmread(path, force=True, specific_tags=only, stop_before_pixels=only is not None)
+    with open(path, "rb") as file:
+        source = header_source(file, whole=True)
+        dataset = pydicom.dcmread(source, force=True, specific_tags=only, stop_before_pixels=only is not None)
     if cut_off(dataset) and text(dataset, "SOPClassUID") in SOP_CLASSES:
         raise LabelError("the file is cut off", file=name, remedy="ask the node for the file again")
     kind = SOP_CLASSES.get(text(dataset, "SOPClassUID"))

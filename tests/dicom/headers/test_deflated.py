@@ -29,7 +29,8 @@ def ref_of(folder: Path) -> FrameRef:
 def rewritten(path: Path, body: bytes, ref: FrameRef) -> FrameRef:
     """The reference to *path* once all behind its file meta group is replaced."""
     data = path.read_bytes()
-    start = deflated._after_meta(data)
+    with path.open("rb") as file:
+        start = deflated._after_meta(file)[0]
     path.write_bytes(data[:start] + body)
     facts = path.stat()
     return ref._replace(size=facts.st_size, mtime_ns=facts.st_mtime_ns)
@@ -43,6 +44,12 @@ def read(ref: FrameRef) -> np.ndarray:
 
 def test_frames_are_found_behind_the_inflated_header(tmp_path: Path) -> None:
     factories.image(tmp_path / "a", syntax=DEFLATED)
+    assert (read(ref_of(tmp_path)) == factories.pixels(1)).all()
+
+
+def test_a_file_without_a_preamble_is_read_as_one_with_it(tmp_path: Path) -> None:
+    path = factories.image(tmp_path / "a", syntax=DEFLATED)
+    path.write_bytes(path.read_bytes()[132:])
     assert (read(ref_of(tmp_path)) == factories.pixels(1)).all()
 
 

@@ -247,6 +247,14 @@ def test_dicom_without_preamble_is_told_by_its_first_element(syntax: str, tmp_pa
     assert is_dicom(path.read_bytes()[:16384])
 
 
+def test_big_endian_is_told_by_its_first_element(tmp_path: Any) -> None:
+    path = factories.image(tmp_path / "a", syntax=factories.LOSSLESS["big-endian"])
+    data = path.read_bytes()
+    assert is_dicom(data[data.index(b"\x00\x08\x00\x08CS") :])
+    # Implicit VR is little endian alone; a picture of zeros is no header.
+    assert not is_dicom(b"\x00\x08\x00\x08\x00\x00\x00\x04")
+
+
 def test_unknown_character_set_is_read_without_a_warning() -> None:
     elements = [Element(0x00080005, "CS", b"ISO_IR 999"), Element(0x00100020, "LO", b"P\xe9")]
     raw = walk(part10(elements, EXPLICIT_LE), whole=True)

@@ -15,8 +15,10 @@ from workbench.errors import DicomError, TruncatedFile
 
 #: Bytes that may be header beside the pixels.
 HEADER_BYTES: Final = 16 << 20
-#: Bytes of the longest file meta group looked for.
-_META_BYTES: Final = 1 << 16
+#: Bytes of the largest data set that is inflated whole, as a structure set is.
+WHOLE_BYTES: Final = 128 << 20
+#: Where the file meta group begins behind a preamble.
+_PREAMBLE: Final = 132
 _UNDEFINED: Final = 0xFFFFFFFF
 _LONG_VRS: Final = (b"OB", b"OW", b"OF", b"OD", b"UN")
 
@@ -33,30 +35,40 @@ class Inflated:
     length: int
 
 
-def header_source(file: BinaryIO) -> BinaryIO:
+def header_source(file: BinaryIO, *, whole: bool = False) -> BinaryIO:
     """The file, or of a deflated one the file meta group and the first ``HEADER_BYTES`` of its inflated data set.
 
     For reading headers: a library that is given a deflated file inflates all of it, whatever that comes to. The
     transfer syntax in what is given is explicit VR little endian, which is what the inflated data set is in.
 
+    Parameters
+    ----------
+    file : binary file
+        Open for reading.
+    whole : bool, default False
+        All of the data set, which may be of ``WHOLE_BYTES``.
+
     Raises
     ------
     ValueError
-        The deflated data set is damaged or ends early.
+        The deflated data set is damaged or ends early, or its file meta group cannot be read; it is wanted whole and
+        inflates to more.
     """
-    head = os.pread(file.fileno(), _META_BYTES, 0)
-    start = _after_meta(head) if head[128:132] == b"DICM" else 0
-    meta = head[:start]
-    if DEFLATED_LE.encode() not in meta:
+    start, syntax = _after_meta(file)
+    if syntax != DEFLATED_LE:
         return file
+    meta = os.pread(file.fileno(), start, 0)
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     size = os.fstat(file.fileno()).st_size
+    most = WHOLE_BYTES if whole else HEADER_BYTES
     try:
-        data = engine.decompress(os.pread(file.fileno(), size - start, start), HEADER_BYTES)
+        data = engine.decompress(os.pread(file.fileno(), size - start, start), most)
     except zlib.error as error:
         raise ValueError("deflated data set is damaged") from error
-    if not engine.eof and len(data) < HEADER_BYTES:
+    if not engine.eof and len(data) < most:
         raise ValueError("deflated data set ends early")
+    if whole and len(data) >= most:
+        raise ValueError("deflated data set is larger than the limit")
     plain = EXPLICIT_LE.encode().ljust(len(DEFLATED_LE), b"\0")
     return BytesIO(meta.replace(DEFLATED_LE.encode(), plain) + data)
 
@@ -80,7 +92,11 @@ def inflate(fd: int, size: int, pixel_bytes: int) -> Inflated:
     TruncatedFile
         The deflated stream ends early.
     """
-    start = _after_meta(os.pread(fd, _META_BYTES, 0))
+    with os.fdopen(os.dup(fd), "rb") as file:
+        try:
+            start = _after_meta(file)[0]
+        except ValueError as error:
+            raise DicomError("file meta group is damaged", remedy="ask the node for the file again") from error
     limit = pixel_bytes + HEADER_BYTES
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
@@ -98,15 +114,40 @@ def inflate(fd: int, size: int, pixel_bytes: int) -> Inflated:
     return Inflated(memoryview(data), offset, length)
 
 
-def _after_meta(head: bytes) -> int:
-    """End of the file meta group, which is never deflated."""
-    pos = 132
-    while head[pos : pos + 2] == b"\x02\x00":
-        long = head[pos + 4 : pos + 6] in _LONG_VRS
-        pos += 12 + int.from_bytes(head[pos + 8 : pos + 12], "little") if long else (
-            8 + int.from_bytes(head[pos + 6 : pos + 8], "little")
-        )  # fmt: skip
-    return pos
+def _after_meta(file: BinaryIO) -> tuple[int, str]:
+    """End of the file meta group, which is never deflated, and the transfer syntax it names; the file is at its start.
+
+    As pydicom finds them, with or without a preamble: what it takes for a deflated file must be one here.
+    """
+    from pydicom.filereader import read_dataset
+
+    stopped = []
+
+    def behind(tag: Any, vr: Any, length: Any) -> bool:
+        stopped[:] = [tag] if int(tag) >> 16 != 2 else []
+        return bool(stopped)
+
+    start = _PREAMBLE if os.pread(file.fileno(), 4, _PREAMBLE - 4) == b"DICM" else 0
+    end, syntax = start, ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for implicit in (False, True):
+            file.seek(start)
+            try:
+                meta = read_dataset(file, implicit, True, stop_when=behind, defer_size=4096)
+                # What is shorter than the head of an element was read and stopped nothing.
+                ends = (element.value_tell + element.length for element in meta.elements())
+                end = file.tell() if stopped else max(ends, default=start)
+                next(iter(meta), None)
+                syntax = str(meta.get("TransferSyntaxUID", ""))
+                break
+            except NotImplementedError:
+                # No VR that there is: pydicom reads such a group again as implicit VR.
+                continue
+            except Exception as error:
+                raise ValueError(f"file meta group ({type(error).__name__})") from error
+    file.seek(0)
+    return end, syntax
 
 
 def _find_pixels(data: bytes) -> tuple[int, int]:

@@ -207,7 +207,10 @@ def referenced_series(path: str | os.PathLike[str]) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = pydicom.dcmread(path, specific_tags=list(_REFERENCES), stop_before_pixels=True, force=True)
+            with open(path, "rb") as file:
+                # A list of tags is no bound: of a deflated file all would be inflated first.
+                source = header_source(file)
+                dataset = pydicom.dcmread(source, specific_tags=list(_REFERENCES), stop_before_pixels=True, force=True)
             _collect(dataset, found, 0)
         except Exception:
             # What cannot be read refers to nothing; reading the object itself will say why.

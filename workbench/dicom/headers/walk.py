@@ -70,7 +70,8 @@ class RawHeader:
 
 
 def is_dicom(head: bytes) -> bool:
-    """Whether the first bytes of a file are DICOM: the preamble, or a first element of group 0002 or 0008.
+    """Whether the first bytes of a file are DICOM: the preamble, or a first element of group 0002 or 0008, the latter
+    in either order of bytes.
 
     Examples
     --------
@@ -79,9 +80,12 @@ def is_dicom(head: bytes) -> bool:
     """
     if head[128:132] == b"DICM":
         return True
+    explicit = head[4:6] in SHORT_VRS or head[4:6] in LONG_VRS
+    if head[:3] == b"\x00\x08\x00":
+        # Big endian has explicit VRs alone (PS3.5 A.3).
+        return explicit
     if len(head) < 8 or head[0] not in (0x02, 0x08) or head[1] != 0x00 or head[3] != 0x00:
         return False
-    explicit = head[4:6] in SHORT_VRS or head[4:6] in LONG_VRS
     return explicit or u32(head, 4)[0] <= 1024
 
 
