@@ -42,11 +42,9 @@ def refs_of(folder: Path) -> tuple[FrameRef, ...]:
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
-@pytest.mark.parametrize("name", factories.LOSSLESS)
+# Not big endian, whose palette in words the factory does not write: tests/dicom/values/test_palettes.py has one.
+@pytest.mark.parametrize("name", [name for name in factories.LOSSLESS if name != "big-endian"])
 def test_every_syntax_gives_the_same_colours(name: str, dtype: str, tmp_path: Path) -> None:
-    # Data of a palette in words: the factory writes them little-endian.
-    if name == "big-endian":
-        pytest.skip("tests/dicom/values/test_palettes.py writes one")
     write(tmp_path / "a", factories.LOSSLESS[name], dtype=dtype)
     refs = refs_of(tmp_path)
     out = np.empty((12, 6, 8, 3), dtype)

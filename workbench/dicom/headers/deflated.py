@@ -121,7 +121,7 @@ def _after_meta(file: BinaryIO) -> tuple[int, str]:
     """
     from pydicom.filereader import read_dataset
 
-    stopped = []
+    stopped: list[Any] = []
 
     def behind(tag: Any, vr: Any, length: Any) -> bool:
         stopped[:] = [tag] if int(tag) >> 16 != 2 else []

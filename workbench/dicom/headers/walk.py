@@ -70,8 +70,7 @@ class RawHeader:
 
 
 def is_dicom(head: bytes) -> bool:
-    """Whether the first bytes of a file are DICOM: the preamble, or a first element of group 0002 or 0008, the latter
-    in either order of bytes.
+    """Whether the first bytes of a file are DICOM: the preamble, or a first element of group 0002 or 0008.
 
     Examples
     --------

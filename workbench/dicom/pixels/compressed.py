@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workbench.dicom.pixels.codecs import CODECS, Codec, decodable, decode, plugins
 from workbench.dicom.pixels.codestream import STARTS, StreamSize, codestream_size, ends_whole, fewest_bytes, rle_fault
 from workbench.dicom.pixels.colour import as_rgb
+from workbench.dicom.pixels.early_end import ends_in_grey, lossless_whole, with_filler
 from workbench.dicom.pixels.encapsulated import FrameTable, frame_fragments
 from workbench.dicom.pixels.frame_refs import FrameRef
 from workbench.dicom.pixels.opened import OpenFile
@@ -29,6 +30,9 @@ MAX_TILES: Final = 4096
 _LARGE: Final = 1 << 26
 _LARGEST_RATIO: Final = 20_000
 _ASK: Final = "ask the node for the file again"
+#: Second byte of the frame header's marker: Huffman coding, lossless; baseline and extended, whose scan is one.
+LOSSLESS_PROCESS: Final = 0xC3
+SEQUENTIAL_PROCESSES: Final = frozenset((0xC0, 0xC1))
 
 
 def read_compressed(file: OpenFile, ref: FrameRef, out: NDArray[Any], *, checked: bool) -> None:
@@ -162,11 +166,26 @@ def _with_imagecodecs(data: bytes, ref: FrameRef, codec: Codec, out: NDArray[Any
     target = out.view(made) if straight else np.empty(shape, made)
     try:
         decode(ref.syntax, data, target)
+        early = size is not None and _stops_early(data, target, ref, size)
     except Exception as error:
         raise _undecodable(error) from error
+    if early:
+        raise TruncatedFile("code stream ends early", remedy=_ASK)
     if ref.colour:
         return as_rgb(restored(target, ref._replace(signed=False), own=True, lossy=codec.lossy), ref.photometric)
     return restored(target, ref, own=True, lossy=codec.lossy)
+
+
+def _stops_early(data: bytes, picture: NDArray[Any], ref: FrameRef, size: StreamSize) -> bool:
+    """Whether a JPEG code stream ends before its picture does, although its end marker is there."""
+    picture = picture.view(f"u{picture.itemsize}")
+    if size.process == LOSSLESS_PROCESS:
+        return not lossless_whole(data, picture)
+    if size.process not in SEQUENTIAL_PROCESSES or not ends_in_grey(picture, size.bits):
+        return False
+    again = np.empty_like(picture)
+    decode(ref.syntax, with_filler(data), again)
+    return not np.array_equal(picture, again)
 
 
 #: pydicom warns of what is odd; silencing that is not safe in several threads at once.
@@ -175,11 +194,20 @@ _pydicom_lock: Final = threading.Lock()
 
 def _with_pydicom(data: bytes, ref: FrameRef, codec: Codec | None) -> NDArray[Any]:
     """A frame of colour, or in a syntax only pydicom knows: its decoding, colours brought to RGB."""
+    size = None if codec is None else _compared(data, ref, codec)
+    array = _by_pydicom(data, ref)
+    doubtful = size is not None and size.process in SEQUENTIAL_PROCESSES and ends_in_grey(array, size.bits)
+    if doubtful and not np.array_equal(array, _by_pydicom(with_filler(data), ref)):
+        raise TruncatedFile("code stream ends early", remedy=_ASK)
+    if not ref.colour and array.dtype.kind in "iu" and spare_bits(ref):
+        return restored(array, ref, own=array.flags.writeable)
+    return array
+
+
+def _by_pydicom(data: bytes, ref: FrameRef) -> NDArray[Any]:
     from pydicom.encaps import encapsulate
     from pydicom.pixels import get_decoder
 
-    if codec is not None:
-        _compared(data, ref, codec)
     facts: dict[str, Any] = {
         "rows": ref.stored_shape[0], "columns": ref.stored_shape[1], "number_of_frames": 1,
         "samples_per_pixel": ref.samples, "photometric_interpretation": ref.photometric,
@@ -195,8 +223,6 @@ def _with_pydicom(data: bytes, ref: FrameRef, codec: Codec | None) -> NDArray[An
             )[0]
         except Exception as error:
             raise _undecodable(error) from error
-    if not ref.colour and array.dtype.kind in "iu" and spare_bits(ref):
-        return restored(array, ref, own=array.flags.writeable)
     return array
 
 
