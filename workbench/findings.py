@@ -76,6 +76,16 @@ scan-in-both-schemes        | note      | scan was fetched in both directory sch
 experiment-not-one-study    | attention | one study folder holds several studies                        | studies are told by their UID; ask the node
 series-incomplete-suspected | attention | instance numbers of a series have gaps                        | fetch the series again, or ask the node how many images it has
 folder-uid-mismatch         | attention | folder is named with another UID than its images have         | the images' own UID is used; ask the node
+clinical-unjoinable         | serious   | rows of a table name no patient                               | give links=..., a table of identifier and patient_id; they are not loaded until then
+link-proposed               | note      | identifiers of tables begin with the id of a patient          | look the links through and give them: cdm.write_proposed_links(folder, 'links.csv'), then links=...
+row-conflict                | attention | one identifier has two contents                               | the later file is used; ask the node
+datasets-mixed              | attention | tables hold rows of several datasets                          | ask the node for one dataset each
+code-not-found              | attention | terms that the node's look-up did not find                    | they count as missing; ask the node for their codes
+decimal-ceiling             | serious   | numbers at the largest value that their column holds          | they may have been larger; ask the node
+column-type-unexpected      | serious   | values that are not of the type of their column               | columns may be swapped; ask the node
+value-in-unit-column        | note      | number stands in the column of its unit                       | it is read as the value
+study-not-in-cdm            | attention | study of the images is in no table of studies                 | it has no timepoint from there; ask the node
+study-without-images        | attention | table names a study that has no images here                   | ask the node for the images
 clinical-table-taken        | note      | clinical table was found by its place alone                   | name it with clinical=... if it is another
 clinical-table-unclear      | attention | several clinical tables, and nothing says which is meant      | name them with clinical=...
 patient-id-missing          | serious   | images name no patient                                        | ask the node which patient they belong to

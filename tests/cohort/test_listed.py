@@ -69,3 +69,13 @@ def test_folders_named_by_uid_are_compared(tmp_path: Path, series: str, study: s
     factories.stack(tmp_path / "collection" / "P1" / study / f"CT_{series}")
     found = open_cohort(str(tmp_path)).sql("select message from findings where code = 'folder-uid-mismatch'")
     assert list(found["message"]) == ([told] if told else [])
+
+
+def test_studies_of_tables_and_of_images_are_compared(tmp_path: Path) -> None:
+    factories.stack(tmp_path / "images")
+    (tmp_path / "patient_20260102_030405_records.csv").write_text("identifier,patient_birth_sex\nP1,COM1001366\n")
+    studies = tmp_path / "image_study_20260102_030405_records.csv"
+    studies.write_text("id,study_uid,imagingtimepoint\n1,2.25.7,1\n")
+    assert {"study-not-in-cdm", "study-without-images"} <= set(_codes(tmp_path))
+    studies.write_text(f"id,study_uid,imagingtimepoint\n1,{factories.STUDY},1\n")
+    assert not {"study-not-in-cdm", "study-without-images"} & set(_codes(tmp_path))

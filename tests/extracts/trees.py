@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.extracts.cdm_tables import CDM_DUMP as CDM_DUMP
+from tests.extracts.cdm_tables import CDM_FLOW as CDM_FLOW
 from workbench.extracts import Extract
 
 SUBJECT_A = "e7c7f146"
@@ -176,3 +178,16 @@ def from_tree(base: Path, text: str, *, lake: tuple[str, Path] | None = None) ->
         stack.append(path)
     assert top is not None
     return top
+
+
+def cdm(base: Path, tables: dict[str, str] | None = None, **changes: str) -> Path:
+    """An export of the common data model; *changes* replace the text of a table by its entity."""
+    root = base / "export"
+    for name, text in (CDM_FLOW if tables is None else tables).items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for name, text in changes.items():
+        path = next(iter(sorted(root.rglob(f"{name}*.csv"))), root / f"{name}.csv")
+        path.write_text(text, encoding="utf-8")
+    return root

@@ -11,6 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from workbench.extracts.composed import images_layout, tables_layout
 from workbench.extracts.record import Extract, SeriesRef
 from workbench.findings import Finding
 
@@ -72,9 +73,10 @@ def against_headers(extract: Extract, places: Places, instances: pa.Table) -> li
     instances : pyarrow.Table
         Usable rows of the header table.
     """
-    layout = extract.layout
+    layout = images_layout(extract)
+    findings = _studies_of_tables(extract, instances) if tables_layout(extract) == "cdm" else []
     if layout not in ONE_STUDY_EACH | set(NAMED_BY_UID) | UNCOUNTED:
-        return []
+        return findings
     studies: dict[tuple[str, str], _Found] = {}
     series: dict[str, _Found] = {}
     named: dict[str, tuple[SeriesRef, set[str], set[str]]] = {}
@@ -93,7 +95,6 @@ def against_headers(extract: Extract, places: Places, instances: pa.Table) -> li
             _, its_series, its_studies = named.setdefault(ref.path, (ref, set(), set()))
             its_series.add(series_uid)
             its_studies.add(study_uid or "")
-    findings: list[Finding] = []
     if layout in ONE_STUDY_EACH:
         findings += _several_studies(studies.values())
     if layout in NAMED_BY_UID:
@@ -101,6 +102,24 @@ def against_headers(extract: Extract, places: Places, instances: pa.Table) -> li
     if layout in UNCOUNTED:
         findings += _gaps(series)
     return findings
+
+
+def _studies_of_tables(extract: Extract, instances: pa.Table) -> list[Finding]:
+    """Studies that only the images have, and those that only the tables have."""
+    told = {ref.study_key: ref for ref in extract.studies}
+    there = dict(zip(instances["StudyInstanceUID"].to_pylist(), instances["path"].to_pylist(), strict=True))
+    if not told:
+        return []
+    findings = [
+        Finding("study-not-in-cdm", "no row of image_study", path=path.rpartition("/")[0] or ".")
+        for uid, path in there.items()
+        if uid and uid not in told
+    ]
+    return findings + [
+        Finding("study-without-images", f"named in {ref.source}", patient_id=ref.patient_id, path=ref.source)
+        for uid, ref in told.items()
+        if uid not in there
+    ]
 
 
 def _several_studies(found: Iterable[_Found]) -> list[Finding]:

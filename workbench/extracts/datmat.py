@@ -83,7 +83,8 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
             file=root.name,
             remedy="name the folder that datmat wrote to",
         )
-    rows, tables, irregular = clinical.read_clinical(tree, _table(tree, level, findings), id_column=how.id_column)
+    listed = _table(tree, level, findings) if how.tables else []
+    rows, tables, irregular = clinical.read_clinical(tree, listed, id_column=how.id_column)
     projects = {ref.path.split("/")[0] for ref in series} if level == LEVELS[0] else {root.name}
     return Extract(
         node=node,

@@ -79,7 +79,8 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
             file=root.name,
             remedy="name the folder that holds the collection",
         )
-    rows, tables, irregular = clinical.read_clinical(tree, _tables(tree), id_column=how.id_column)
+    beside = _tables(tree) if how.tables else []
+    rows, tables, irregular = clinical.read_clinical(tree, beside, id_column=how.id_column)
     collections = {ref.path.split("/")[0] for ref in series if depth(ref.path) == 4}
     return Extract(
         node=node,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from workbench.errors import EmptyExtract, ExtractError, PathNotFound, UsageError
-from workbench.extracts import dataset_service, datmat, idc, plain
+from workbench.extracts import cdm, dataset_service, datmat, idc, plain
+from workbench.extracts.composed import with_images, with_tables
 from workbench.extracts.paths import is_utf8, printable
 from workbench.extracts.reading import ReadOptions
 from workbench.extracts.record import Extract
@@ -35,6 +36,7 @@ class Adapter(Protocol):
 #: Layouts by name, in the order in which they are tried.
 LAYOUTS: Final[dict[str, Adapter]] = {
     dataset_service.NAME: dataset_service,
+    cdm.NAME: cdm,
     idc.NAME: idc,
     datmat.NAME: datmat,
     plain.NAME: plain,
@@ -44,8 +46,8 @@ LAYOUTS: Final[dict[str, Adapter]] = {
 LINKED_LAYOUTS: Final = frozenset({dataset_service.NAME})
 
 _LOOKED_FOR = (
-    "looked for index.json, <Modality>_<UID> folders, an *.s5cmd manifest, <scan_id>_<scan_type> folders and any "
-    "DICOM file"
+    "looked for index.json, tables of the common data model, <Modality>_<UID> folders, an *.s5cmd manifest, "
+    "<scan_id>_<scan_type> folders and any DICOM file"
 )
 
 
@@ -86,6 +88,7 @@ def open_extract(
     id_column: str | None = None,
     link_roots: Iterable[str | os.PathLike[str]] | None = None,
     index: str | os.PathLike[str] | None = None,
+    links: str | os.PathLike[str] | None = None,
 ) -> Extract:
     """What a node handed over, as listed: series places and clinical values; no header is read, no pixel decoded.
 
@@ -103,6 +106,9 @@ def open_extract(
         Folders outside *path* that links in it may lead to, these and no others; by default ``options.link_roots``.
     index : path-like, optional
         A filtered ``index.json`` of the dataset-service layout.
+    links : path-like, optional
+        Table with the columns ``identifier`` and ``patient_id`` (and ``entity``): whose rows are whose, in files of the
+        ``cdm`` layout that name no patient.
 
     Raises
     ------
@@ -145,10 +151,20 @@ def open_extract(
     if root.is_file() and chosen != plain.NAME:
         raise UsageError(f"a single file cannot be opened as {chosen!r}", file=root.name, remedy="name its folder")
     adapter = LAYOUTS[chosen]
-    how = ReadOptions(id_column=id_column, index=None if index is None else Path(os.path.expanduser(index)))
-    _refuse_others(chosen, how)
+    how = ReadOptions(
+        id_column=id_column,
+        index=None if index is None else Path(os.path.expanduser(index)),
+        links=None if links is None else Path(os.path.expanduser(links)),
+    )
+    beside = _beside(root, roots, chosen)
+    _refuse_others((chosen, *beside), how)
     name = node or (root.parent if root.is_file() else root).name or "extract"
-    extract = adapter.read(root, how, node=name, allowed_roots=roots)
+    extract = adapter.read(root, how.only(adapter.ACCEPTS), node=name, allowed_roots=roots)
+    for other in beside:
+        # Tables and images of one folder, each read in its own layout.
+        accepted = replace(how, tables=False).only((*LAYOUTS[other].ACCEPTS, "tables"))
+        more = LAYOUTS[other].read(root, accepted, node=name, allowed_roots=roots)
+        extract = with_tables(extract, more) if other == cdm.NAME else with_images(extract, more)
     findings = list(extract.findings)
     if nested or (layout is not None and detected not in (layout, None)):
         looks = "a folder of extracts" if nested else detected
@@ -159,12 +175,25 @@ def open_extract(
     return replace(extract, findings=tuple(replace(finding, node=extract.node) for finding in findings))
 
 
-def _refuse_others(layout: str, how: ReadOptions) -> None:
-    """Refuse an option that the layout would not heed."""
+def _beside(root: Path, roots: tuple[Path, ...], chosen: str) -> tuple[str, ...]:
+    """The layout that gives the rest of a folder: the images where tables were told, and the reverse."""
+    if root.is_file() or chosen not in (cdm.NAME, dataset_service.NAME):
+        return ()
+    sample = Sample(Tree(root, roots))
+    if chosen == dataset_service.NAME:
+        return (cdm.NAME,) if cdm.detect(sample) else ()
+    others = (name for name in LAYOUTS if name not in (cdm.NAME, dataset_service.NAME))
+    return tuple(name for name in others if LAYOUTS[name].detect(sample))[:1]
+
+
+def _refuse_others(layouts: tuple[str, ...], how: ReadOptions) -> None:
+    """Refuse an option that none of the layouts would heed."""
     for name in how.given():
-        if name not in LAYOUTS[layout].ACCEPTS:
+        if not any(name in LAYOUTS[layout].ACCEPTS for layout in layouts):
             who = [other for other, adapter in LAYOUTS.items() if name in adapter.ACCEPTS]
-            raise UsageError(f"{name}= is not for the layout {layout!r}", remedy=f"leave it out; for: {', '.join(who)}")
+            raise UsageError(
+                f"{name}= is not for the layout {layouts[0]!r}", remedy=f"leave it out; for: {', '.join(who)}"
+            )
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:

@@ -92,7 +92,8 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
     if first_dicom(tree) is None:
         raise nothing_found(tree, "looked for any DICOM file, by content")
     looking = Tree(root, allowed_roots)
-    rows, tables, findings = clinical.read_clinical(looking, _tables(looking), id_column=how.id_column)
+    listed = _tables(looking) if how.tables else []
+    rows, tables, findings = clinical.read_clinical(looking, listed, id_column=how.id_column)
     return Extract(
         node=node,
         dataset_id=root.name,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 
@@ -33,7 +33,15 @@ class ReadOptions:
     modalities: Mapping[str, str] = field(default_factory=dict)
     #: Folder names that hold masks.
     masks: tuple[str, ...] = ()
+    #: Whether clinical tables beside the images are read; not where another layout reads them.
+    tables: bool = True
 
     def given(self) -> tuple[str, ...]:
         """Names of the options that say something."""
-        return tuple(f.name for f in fields(self) if getattr(self, f.name) not in (None, (), {}))
+        nothing = ReadOptions()
+        return tuple(f.name for f in fields(self) if getattr(self, f.name) != getattr(nothing, f.name))
+
+    def only(self, names: Collection[str]) -> ReadOptions:
+        """The same, without what a layout that understands *names* alone would not heed."""
+        nothing = ReadOptions()
+        return replace(self, **{name: getattr(nothing, name) for name in self.given() if name not in names})

@@ -72,7 +72,7 @@ class Clinical:
     def of(cls, rows: Iterable[ClinicalRow]) -> Clinical:
         """Values that are in memory."""
         kept = tuple(rows)
-        return cls((lambda: _batches(kept),)) if kept else cls()
+        return cls((lambda: batched(kept),)) if kept else cls()
 
     def __add__(self, other: Clinical) -> Clinical:
         return Clinical((*self._sources, *other._sources))
@@ -104,7 +104,8 @@ class Clinical:
         return f"<Clinical of {len(self._sources)} table(s)>"
 
 
-def _batches(rows: Sequence[ClinicalRow]) -> Iterator[pa.RecordBatch]:
+def batched(rows: Iterable[ClinicalRow]) -> Iterator[pa.RecordBatch]:
+    """Arrow batches of rows that may be more than memory holds."""
     waiting = iter(rows)
     while some := list(islice(waiting, BATCH_ROWS)):
         columns = [pa.array([getattr(row, f.name) for row in some], f.type) for f in CLINICAL]
