@@ -47,7 +47,12 @@ PARTS: Final = pa.schema(
         ("unique_positions", _BOOL), ("uniform_spacing", _BOOL), ("loadable", _BOOL),
     ]
 )  # fmt: skip
-VALUES: Final = pa.schema([("node", _TEXT), *((name, _INT if name == "row" else _TEXT) for name in Value.__slots__)])
+VALUES: Final = pa.schema(
+    [
+        ("node", _TEXT),
+        *((name, {"row": _INT, "offset_days": _FLOAT}.get(name, _TEXT)) for name in Value.__slots__),
+    ]
+)
 FINDINGS: Final = pa.schema(
     [
         ("node", _TEXT), ("code", _TEXT), ("severity", _TEXT), ("title", _TEXT), ("message", _TEXT),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.cohort.database import Database
+from workbench.cohort.database import Database, Step
 from workbench.cohort.harmonise import variables
 from workbench.cohort.store import Stored
 from workbench.errors import AmbiguousSeries, SeriesNotFound
@@ -27,14 +27,14 @@ class Cohort:
     ----------
     extracts : sequence of Stored
         The opened extracts.
-    conditions : sequence of str
-        SQL conditions that narrowed it, one after another.
+    conditions : sequence of str or Step
+        SQL conditions and other steps (samples, parts, sets) that made it what it is, one after another.
     """
 
-    def __init__(self, extracts: Sequence[Stored], conditions: Sequence[str] = ()) -> None:
+    def __init__(self, extracts: Sequence[Stored], conditions: Sequence[str | Step] = ()) -> None:
         self.extracts: tuple[Stored, ...] = tuple(extracts)
-        #: The conditions this cohort was narrowed by.
-        self.conditions: tuple[str, ...] = tuple(conditions)
+        #: The conditions and other steps this cohort was narrowed by.
+        self.conditions: tuple[str | Step, ...] = tuple(conditions)
         self._database = Database(self.extracts, self.conditions)
         self._tables: dict[str, pd.DataFrame] = {}
 
@@ -120,6 +120,77 @@ class Cohort:
         ``cohort.where("modality = 'CT' and age_at_diagnosis >= 50")``
         """
         return Cohort(self.extracts, (*self.conditions, condition))
+
+    def sample(
+        self, n: int, *, by: str = "patient", stratify: str | Sequence[str] | None = None, seed: int = 0
+    ) -> Cohort:
+        """Smaller cohort of *n* patients, cases or image series, the same for the same seed on every machine.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        by : {"patient", "case", "series"}
+            What is drawn.
+        stratify : str or list of str, optional
+            Columns of ``patients`` (or ``cases``, ``series``) and ``clinical``, or SQL expressions over them, whose
+            values are represented as in the whole; a patient counts with the first case.
+
+        Raises
+        ------
+        UsageError, QueryError
+            More than there are; an expression that is not understood.
+        """
+        from workbench.cohort.sampling import Sample, expressions
+
+        return Cohort(self.extracts, (*self.conditions, Sample(n, by, expressions(stratify), seed)))
+
+    def split(
+        self,
+        *,
+        fractions: Mapping[str, float],
+        by: str = "patient",
+        stratify: str | Sequence[str] | None = None,
+        seed: int = 0,
+    ) -> dict[str, Cohort]:
+        """Parts of a cohort by name, no patient in two of them, the same for the same seed on every machine.
+
+        Patients linked as one person, and patients who share a study, series or instance, stay together.
+
+        Parameters
+        ----------
+        fractions : mapping
+            Share of patients of each part, e.g. ``{"train": 0.7, "val": 0.15, "test": 0.15}``.
+        by : {"patient", "node"}
+            What stays whole; whole nodes for a test on hospitals never seen.
+        stratify
+            As in :meth:`sample`.
+
+        Raises
+        ------
+        UsageError, QueryError
+        """
+        from workbench.cohort.sampling import split
+
+        parts = split(self._database, by=by, stratify=stratify, fractions=fractions, seed=seed)
+        return {name: Cohort(self.extracts, (*self.conditions, part)) for name, part in parts.items()}
+
+    def __or__(self, other: Cohort) -> Cohort:
+        """Patients and series of either cohort; both of the same extracts."""
+        return self._with("|", other)
+
+    def __and__(self, other: Cohort) -> Cohort:
+        """Patients who are in both, with the series they have in this one."""
+        return self._with("&", other)
+
+    def __sub__(self, other: Cohort) -> Cohort:
+        """Patients of this cohort who are not in the other."""
+        return self._with("-", other)
+
+    def _with(self, operator: str, other: Cohort) -> Cohort:
+        from workbench.cohort.sets import combined
+
+        return Cohort(self.extracts, combined(operator, self, other)) if isinstance(other, Cohort) else NotImplemented
 
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of a DuckDB query over the tables patients, studies, series, parts, clinical, "values", findings

@@ -7,8 +7,9 @@ a kept series.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
 import duckdb
 
@@ -62,6 +63,13 @@ from all_series group by SeriesInstanceUID having count(distinct node) > 1
 """
 
 
+class Step(Protocol):
+    """A step of a selection that is no SQL condition; its text says what it is, and never whom it concerns."""
+
+    def apply(self, database: Database) -> None:
+        """Narrow or widen what a database keeps."""
+
+
 class Database:
     """Views over the tables of several extracts, narrowed by conditions.
 
@@ -69,12 +77,13 @@ class Database:
     ----------
     extracts : sequence of Stored
         The extracts, their tables on disk.
-    conditions : sequence of str
-        SQL conditions over image series joined with clinical variables, applied one after another.
+    conditions : sequence of str or Step
+        SQL conditions over image series joined with clinical variables, and other steps, applied one after another.
     """
 
-    def __init__(self, extracts: Sequence[Stored], conditions: Sequence[str] = ()) -> None:
+    def __init__(self, extracts: Sequence[Stored], conditions: Sequence[str | Step] = ()) -> None:
         self._lock = threading.Lock()
+        self._asides = 0
         self._narrowed = bool(conditions)
         self._instances = [extract.table("instances") for extract in extracts]
         self._connection = duckdb.connect(":memory:")
@@ -93,17 +102,27 @@ class Database:
                 columns = f"* replace ({LABEL} as timepoint)" if name == "values" else "*"
                 run(f'create {kind} "all_{name}" as select {columns} from read_parquet([{files}])')
             run("set enable_external_access = false; set lock_configuration = true")
-            run("create table kept_series as select node, SeriesInstanceUID from all_series")
-            run("create table kept_patients as select node, patient_id from all_series union "
-                'select node, patient_id from "all_values"')  # fmt: skip
+            self._keep_all()
             self._views()
         except duckdb.Error as error:
             # Another process found the extract in another state and put its tables in place of these.
             if all(extract.table(name).is_file() for extract in extracts for name in TABLES):
                 raise
             raise _changed() from error
-        for condition in conditions:
-            self._narrow(condition)
+        self._apply(conditions)
+
+    def _apply(self, steps: Sequence[str | Step]) -> None:
+        for step in steps:
+            if isinstance(step, str):
+                self._narrow(step)
+            else:
+                step.apply(self)
+
+    def _keep_all(self) -> None:
+        run = self._connection.execute
+        run("create or replace table kept_series as select node, SeriesInstanceUID from all_series")
+        run("create or replace table kept_patients as select node, patient_id from all_series union "
+            'select node, patient_id from "all_values"')  # fmt: skip
 
     def _views(self) -> None:
         run = self._connection.execute
@@ -155,7 +174,7 @@ class Database:
     def _narrow(self, condition: str) -> None:
         if not isinstance(condition, str) or not condition.strip():
             raise QueryError("the condition is empty or no text", remedy="for example: modality = 'CT'")
-        _only_asks(f"select * from series where ({condition}\n)", condition)
+        only_asks(f"select * from series where ({condition}\n)", condition)
         try:
             self._connection.execute(f"""
                 create or replace temp table matched as
@@ -167,6 +186,27 @@ class Database:
                 where kind = 'image' and condition_holds""")
         except duckdb.Error as error:
             raise _query_error(error, condition) from None
+        self._keep_matched()
+
+    def keep(self, keys: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
+        """Keep the patients, cases or image series that *rows* name by *keys*, and what refers to them."""
+        run = self._connection.execute
+        columns = [[row[i] for row in rows] for i in range(len(keys))]
+        unnested = ", ".join(f'unnest(?::varchar[]) as "{key}"' for key in keys)
+        run(f"create or replace temp table drawn as select {unnested}", columns)
+        using = ", ".join(f'"{key}"' for key in keys)
+        if tuple(keys) == ("node", "patient_id"):
+            run("create or replace temp table next_series as select s.node, s.SeriesInstanceUID from series s "
+                "semi join drawn using (node, patient_id)")  # fmt: skip
+            run("create or replace table kept_series as select * from next_series")
+            run("create or replace table kept_patients as select node, patient_id from drawn")
+            return
+        run("create or replace temp table matched as select node, SeriesInstanceUID, patient_id from series "
+            f"semi join drawn using ({using}) where kind = 'image'")  # fmt: skip
+        self._keep_matched()
+
+    def _keep_matched(self) -> None:
+        """Keep the image series in ``matched``, what refers to them, and the patients who own them."""
         run = self._connection.execute
         run("""
             create or replace temp table next_series as
@@ -177,6 +217,41 @@ class Database:
                 select 1 from matched m where m.node = s.node and list_contains(s.refers_to, m.SeriesInstanceUID))""")
         run("create or replace table kept_series as select * from next_series")
         run("create or replace table kept_patients as select distinct node, patient_id from matched")
+
+    def run(self, statement: str) -> None:
+        """Run a statement of a step over the tables of what is kept."""
+        self._connection.execute(statement)
+
+    @contextmanager
+    def aside(self, steps: Sequence[str | Step]) -> Iterator[tuple[str, str]]:
+        """Names of two tables, of the series and the patients that other steps keep; what is kept stays as it is."""
+        self._asides += 1
+        kept = ("kept_series", "kept_patients")
+        held, other = ([f"{word}_{self._asides}_{name}" for name in kept] for word in ("held", "other"))
+        self._copy(kept, held)
+        self._keep_all()
+        self._apply(steps)
+        self._copy(kept, other)
+        self._copy(held, kept)
+        try:
+            yield other[0], other[1]
+        finally:
+            for name in (*held, *other):
+                self.run(f"drop table if exists {name}")
+
+    def _copy(self, source: Sequence[str], target: Sequence[str]) -> None:
+        for old, new in zip(source, target, strict=True):
+            self.run(f"create or replace table {new} as select * from {old}")
+
+    def ask(self, query: str, given: str) -> list[tuple[Any, ...]]:
+        """Rows of a query that holds text of the caller, *given*."""
+        only_asks(query, given)
+        with self._lock:
+            try:
+                rows: list[tuple[Any, ...]] = self._connection.execute(query).fetchall()
+            except duckdb.Error as error:
+                raise self._explained(error, given) from None
+        return rows
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query, as plain tuples."""
@@ -189,7 +264,7 @@ class Database:
 
     def frame(self, query: str) -> Any:
         """Rows of a query, as a pandas DataFrame."""
-        _only_asks(query, query)
+        only_asks(query, query)
         with self._lock:
             try:
                 result = self._connection.execute(query)
@@ -213,7 +288,7 @@ def _changed() -> QueryError:
     return QueryError("an extract changed and was opened anew since", remedy="open the cohort again")
 
 
-def _only_asks(query: str, given: str) -> None:
+def only_asks(query: str, given: str) -> None:
     """Refuse what is not one question: a statement that would change the cohort's tables, or several."""
     if not isinstance(query, str):
         raise QueryError("the query is no text", remedy="begin it with select")

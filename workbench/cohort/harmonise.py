@@ -17,6 +17,7 @@ from importlib.resources import files
 from statistics import median
 from typing import Final
 
+from workbench.cohort.times import day, offset_days
 from workbench.extracts.record import ClinicalRow
 from workbench.findings import Finding
 
@@ -66,10 +67,9 @@ class Value:
     file: str
     row: int
     rule: str
-    date: str = ""
-    offset: str = ""
-    offset_unit: str = ""
     episode: str = ""
+    date: str = ""
+    offset_days: float | None = None
 
 
 def _shipped(name: str) -> list[dict[str, str]]:
@@ -158,7 +158,8 @@ def harmonise(rows: Iterable[ClinicalRow]) -> tuple[list[Value], list[Finding]]:
         values.append(
             Value(
                 row.patient_id, row.timepoint, name, value, unit, row.variable, row.raw or row.value, row.unit,
-                row.table, row.file, row.row, rule, row.date, row.offset, row.offset_unit, row.episode,
+                row.table, row.file, row.row, rule, row.episode,
+                taken.isoformat() if (taken := day(row.date)) else "", offset_days(row.offset, row.offset_unit),
             )
         )  # fmt: skip
     findings = [Finding("variable-unmapped", name, count=count) for name, count in sorted(unmapped.items())]

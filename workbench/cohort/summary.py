@@ -79,7 +79,7 @@ def as_html(cohort: Cohort) -> str:
         ("severity", "finding", "node", "count", "where"),
         [(f["severity"], f["code"], f["node"], f["count"], _short(f["where"] or f["what"])) for f in findings],
     )
-    narrowed = "".join(f"<p>where <code>{escape(condition)}</code></p>" for condition in cohort.conditions)
+    narrowed = "".join(f"<p>where <code>{escape(str(condition))}</code></p>" for condition in cohort.conditions)
     count = f"{len(findings)} kinds of findings" if findings else "no findings"
     return (
         f"<p><strong>Cohort</strong> of {len(cohort.nodes)} node(s), not sealed</p>{narrowed}{overview}"

@@ -277,7 +277,12 @@ def _places(cohort: Any) -> dict[str, Any]:
     places: dict[str, Any] = {"extract": [info.root for info in cohort.extracts]}
     if getattr(cohort, "link_roots", ()):
         places["link_roots"] = list(cohort.link_roots)
-    conditions = [str(condition) for condition in cohort.conditions]
+    conditions = [str(condition) for condition in cohort.conditions if isinstance(condition, str)]
+    if len(conditions) < len(cohort.conditions):
+        raise UsageError(
+            "a report cannot be given a sample, a part or a combination of cohorts yet",
+            remedy="give it the whole cohort, or one narrowed by where(...)",
+        )
     if conditions:
         places["where"] = conditions[0] if len(conditions) == 1 else " and ".join(f"({text})" for text in conditions)
     return places
