@@ -311,3 +311,35 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_read(opened: xr.Data
         opened.patient.masks(tmp_path, names=tmp_path / "absent.csv")
     with pytest.raises(UsageError, match="opened from"):
         opened.drop_encoding().patient.masks()
+
+
+def test_masks_that_are_loaded_again_take_the_place_of_those_before(opened: xr.Dataset, tmp_path: Path) -> None:
+    square = objects.to_world(objects.stack(), 1, objects.box(0.5, 0.5, 3.5, 3.5))
+    point = objects.to_world(objects.stack(), 1, [[2, 2]])
+    drawn = objects.Region([("CLOSED_PLANAR", square), ("POINT", point)])
+    rt = objects.write_rtstruct(tmp_path / "rt.dcm", drawn)
+    before = opened.patient.masks(rt)
+    assert "point_position" in before.coords
+    assert "label-not-a-mask" in before.patient.findings
+    seg = objects.write_seg(tmp_path / "seg.dcm", objects.stack(), truth())
+    fractions = objects.write_seg(
+        tmp_path / "f.dcm", objects.stack(), truth().astype(np.float32), kind="FRACTIONAL", fractional_type="OCCUPANCY"
+    )
+    for changed in (before, before.isel(segment=0), opened.patient.masks(fractions), opened.patient.masks([rt, seg])):
+        xr.testing.assert_identical(changed.patient.masks(seg), opened.patient.masks(seg))
+    # It still knows where it was opened from.
+    assert before.patient.masks(tmp_path).attrs == opened.patient.masks(tmp_path).attrs
+    assert before.patient.masks().attrs == opened.patient.masks().attrs
+    # The masks of a Dataset may come from itself.
+    kept = before.patient.masks(before["mask"])
+    assert (kept["segment"].values.tolist(), int(kept["mask"].sum())) == (["GTV"], 9)
+
+
+def test_what_else_a_dataset_holds_stays_where_masks_are_loaded_again(opened: xr.Dataset, tmp_path: Path) -> None:
+    seg = objects.write_seg(tmp_path / "seg.dcm", objects.stack(), truth())
+    mine = opened.patient.masks(seg).assign(body=opened["image"] > 0).assign_attrs(reader="first")
+    again = mine.patient.masks(seg, select={"name": "lesion 2"})
+    assert again["segment"].values.tolist() == ["lesion 2"]
+    assert {"image", "mask", "body"} == set(again.data_vars)
+    assert again.attrs["reader"] == "first"
+    assert set(opened.coords) <= set(again.coords)

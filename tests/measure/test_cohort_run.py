@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.cohort import Cohort
+from tests import factories
+from workbench.cohort import Cohort, open_cohort
 from workbench.errors import UsageError
+from workbench.labels import describe, to_seg
 from workbench.measure import cohort_run
 from workbench.measure.case_rows import Request, measure_case
 from workbench.measure.cohort_cases import cases
@@ -181,3 +184,19 @@ def test_few_cases_start_no_process(few: Cohort, no_cache: Path, monkeypatch: py
     monkeypatch.setattr(options, "workers", 8)
     volumes(few)
     assert asked == [1]
+
+
+def test_two_readers_of_one_lesion_are_told_apart_by_their_objects(tmp_path: Path) -> None:
+    factories.stack(tmp_path / "site" / "ct", [0, 2, 4, 6], PatientID="A")
+    image = open_cohort(tmp_path / "site", layout="plain").load(factories.SERIES)
+    drawn = np.zeros((1, *image["image"].shape), bool)
+    drawn[0, 1:3, 2:4, 2:5] = True
+    for reader, mask in (("a", drawn), ("b", np.roll(drawn, 1, axis=1))):
+        mask[0, 1, 2, 2] = reader == "a"
+        to_seg(mask, tmp_path / "site" / f"{reader}.dcm", images=tmp_path / "site" / "ct", codes="SCT:108369006",
+               algorithm="MANUAL", names=["GTV"])  # fmt: skip
+    table = volumes(open_cohort(tmp_path / "site", layout="plain"), workers=1)
+    counts = table[table["feature"] == "n_voxels"].set_index("segment_source_uid")["value"]
+    uids = [describe(tmp_path / "site" / f"{reader}.dcm").source_uid for reader in "ab"]
+    assert counts[uids].tolist() == [12, 12]
+    assert table.loc[table["feature"] != "", "segment"].unique().tolist() == ["GTV"]

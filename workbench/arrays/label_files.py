@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import xarray as xr
 
@@ -79,6 +79,25 @@ class LabelFile:
         except OSError:
             return True
         return (facts.st_size, facts.st_mtime_ns) != self.indexed
+
+
+@dataclass(slots=True)
+class OnePerUid:
+    """Label files, one of each SOPInstanceUID: the first; another that differs from it is a finding."""
+
+    #: SOPInstanceUID -> file.
+    files: dict[str, LabelFile] = field(default_factory=dict)
+    #: Those that carry the UID of another.
+    findings: list[Finding] = field(default_factory=list)
+    _facts: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def add(self, file: LabelFile, row: Mapping[str, Any]) -> None:
+        """Take a file, whose row of the header table is given."""
+        uid, facts = row["SOPInstanceUID"], (row["size"], row["header_digest"])
+        first = self.files.setdefault(uid, file)
+        if self._facts.setdefault(uid, facts) != facts:
+            text = f"another file carries the same SOPInstanceUID; {first.name} is drawn"
+            self.findings.append(Finding("conflicting-instance", text, path=file.name))
 
 
 def files_of(source: Paths | None, dataset: xr.Dataset) -> tuple[list[LabelFile], list[Finding]]:
@@ -213,9 +232,9 @@ def _below(
         table, base, _ = headers_of(list(paths) if len(paths) > 1 else paths[0])
     except EmptyExtract:
         return [], []
-    columns = ["path", "size", "mtime_ns", "kind", "referenced_series", "SOPInstanceUID"]
+    columns = ["path", "size", "mtime_ns", "kind", "referenced_series", "SOPInstanceUID", "header_digest"]
     rows = [row for row in table.select(columns).to_pylist() if row["kind"] in _KINDS]
-    found: dict[str, LabelFile] = {}
+    found = OnePerUid()
     findings: list[Finding] = []
     for row in sorted(rows, key=lambda row: str(row["path"])):
         path = base.joinpath(*row["path"].split("/"))
@@ -223,7 +242,7 @@ def _below(
         file = LabelFile(path, name, (row["size"], row["mtime_ns"]))
         named = row["referenced_series"] or ()
         if series in named:
-            found.setdefault(row["SOPInstanceUID"], file)
+            found.add(file, row)
         elif not named:
             # Without a series it may still name the images, frame by frame or contour by contour.
             try:
@@ -232,8 +251,8 @@ def _below(
                 findings.append(Finding("label-unreadable", error.what, path=name))
                 continue
             if instances & set(held.referenced_instance_uids):
-                found.setdefault(row["SOPInstanceUID"], file)
+                found.add(file, row)
             else:
                 text = "names no series of images; name the file to place it by position"
                 findings.append(Finding("label-source-missing", text, series_uid=held.series_uid, path=name))
-    return list(found.values()), findings
+    return list(found.files.values()), [*findings, *found.findings]

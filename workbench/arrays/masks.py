@@ -133,6 +133,7 @@ def masks(
         Tilted slices without an even grid were cropped.
     """
     options = options or MaskOptions()
+    dataset = _without(dataset)
     target = _target(dataset)
     if source is None or _is_paths(source):
         files, findings = files_of(source, dataset)
@@ -150,6 +151,23 @@ def masks(
         check_frame=options.check_frame,
     )  # fmt: skip
     return _chosen(dataset, [target.onto(named(found, name_table(options.names)))], [], options)
+
+
+def _without(dataset: xr.Dataset) -> xr.Dataset:
+    """Dataset without the masks, points and findings of an earlier loading."""
+    dims = [dim for dim in ("segment", "fraction_segment", "point") if dim in dataset.dims]
+    # After isel(segment=0) they have no dimension of their own.
+    names = ["mask", "fraction", "segment", "fraction_segment"]
+    names += [f"{dim}_{field}" for dim in names[2:] for field in (*FIELDS, "number")]
+    left = dataset.drop_dims(dims).drop_vars(names, errors="ignore")
+    attrs = {name: value for name, value in left.attrs.items() if name not in ("mask_findings", "unmapped_names")}
+    if "mask_findings" in dataset.attrs:
+        told = {line.partition(":")[0] for line in str(dataset.attrs["mask_findings"]).splitlines()}
+        # A code of the images may be that of a mask, too; those of masks alone begin with "label".
+        gone = {code for code in told if code.startswith("label")}
+        attrs["findings"] = words(code for code in codes(attrs.get("findings", "")) if code not in gone)
+    left.attrs = attrs
+    return left
 
 
 def _is_paths(source: Any) -> bool:
@@ -298,8 +316,8 @@ def _points(drawings: Sequence[Any]) -> dict[str, Any]:
 def add_masks(dataset: xr.Dataset, source: Paths | Any = None, **how: Any) -> xr.Dataset:
     """Dataset with ``mask`` (segment, z, y, x), or ``fraction``, read from the files when it is asked for.
 
-    What is irregular stands in ``attrs["mask_findings"]``, and its codes among ``attrs["findings"]``; names that no
-    table of names holds in ``attrs["unmapped_names"]``; one line each.
+    Masks that the Dataset had before are replaced. What is irregular stands in ``attrs["mask_findings"]``, and its
+    codes among ``attrs["findings"]``; names that no table of names holds in ``attrs["unmapped_names"]``; one line each.
 
     Parameters
     ----------

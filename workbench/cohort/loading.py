@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
 from workbench.arrays.build import build
-from workbench.arrays.label_files import named_as_masks
+from workbench.arrays.label_files import OnePerUid, named_as_masks
 from workbench.arrays.masks import LabelFile, MaskOptions, told, with_masks
 from workbench.arrays.tree import tree
 from workbench.cohort.database import Database
@@ -93,19 +93,12 @@ def label_files(extract: Stored, series_uid: str) -> tuple[list[LabelFile], list
         columns=["path", "size", "mtime_ns", "kind", "referenced_series", "SOPInstanceUID", "header_digest"],
         filters=pc.field("kind").isin(["segmentation", "structure-set"]),
     )
-    found: dict[str, LabelFile] = {}
-    digests: dict[str, tuple[int, str]] = {}
-    findings = []
+    found = OnePerUid()
     for row in sorted(table.to_pylist(), key=lambda row: row["path"]):
         if series_uid in (row["referenced_series"] or ()):
             place = extract.root.joinpath(*row["path"].split("/"))
-            file = LabelFile(place, row["path"], (row["size"], row["mtime_ns"]))
-            first = found.setdefault(row["SOPInstanceUID"], file)
-            facts = row["size"], row["header_digest"]
-            if digests.setdefault(row["SOPInstanceUID"], facts) != facts:
-                text = f"another file carries the same SOPInstanceUID; {first.name} is drawn"
-                findings.append(Finding("conflicting-instance", text, path=row["path"]))
-    return list(found.values()), findings
+            found.add(LabelFile(place, row["path"], (row["size"], row["mtime_ns"])), row)
+    return list(found.files.values()), found.findings
 
 
 def nifti_files(extract: Stored, series_uid: str, database: Database) -> list[LabelFile]:

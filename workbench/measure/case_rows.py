@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from workbench.measure.settings import Settings
 
 #: Raised by one whenever a kept result changes its meaning.
-FORMAT: Final = 1
+FORMAT: Final = 2
 Row = dict[str, Any]
 #: Columns of a row that has no number, only a reason.
 _NOTHING: Final[Row] = {
-    "segment": "", "segment_code": "", "segment_number": None, "segment_standard": "", "group": "", "feature": "",
+    "segment": "", "segment_code": "", "segment_number": None, "segment_standard": "",
+    "segment_source_uid": "", "group": "", "feature": "",
     "value": float("nan"), "unit": "", "ibsi": "",
 }  # fmt: skip
 
@@ -98,13 +99,14 @@ def _measured(dataset: xr.Dataset, request: Request) -> list[Row]:
     table = features(dataset, "mask", groups=request.groups, settings=request.settings)
     numbers = dataset["segment_number"].values.tolist()
     standards = dataset["segment_standard"].values.tolist() if "segment_standard" in dataset.coords else []
+    sources = dataset["segment_source_uid"].values.tolist()
     rows: list[Row] = []
     for row in table.to_dict("records"):
         index = int(row.get("segment_index", 0))
         rows.append({
             "segment": str(row["segment"]), "segment_code": str(row.get("segment_code", "")),
             "segment_number": int(numbers[index]), "segment_standard": str(standards[index]) if standards else "",
-            "group": str(row["group"]), "feature": str(row["feature"]), "value": float(row["value"]),
-            "unit": str(row["unit"]), "ibsi": str(row["ibsi"]), "reason": str(row.get("reason", "")),
+            "segment_source_uid": str(sources[index]), "group": str(row["group"]),
+            "feature": str(row["feature"]), "value": float(row["value"]), "unit": str(row["unit"]), "ibsi": str(row["ibsi"]), "reason": str(row.get("reason", "")),
         })  # fmt: skip
     return rows

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 #: Columns of the table, in order.
 COLUMNS: Final = (
     "node", "patient_id", "timepoint", "series_uid", "modality", "part", "segment", "segment_code", "segment_number",
-    "segment_standard", "group", "feature", "value", "unit", "ibsi", "reason", "settings_digest", "image_digest",
-    "mask_digest",
+    "segment_standard", "segment_source_uid", "group", "feature", "value", "unit", "ibsi", "reason",
+    "settings_digest", "image_digest", "mask_digest",
 )  # fmt: skip
 
 #: Fewer cases than this are not worth the start of a process, which takes as long as measuring some ten of them.
@@ -96,11 +96,11 @@ def features_of_cohort(
     -------
     pandas.DataFrame
         ``node``, ``patient_id``, ``timepoint`` (the case), ``series_uid``, ``modality``, ``part``, ``segment`` and
-        what is known of it, ``group``, ``feature``, ``value``, ``unit`` (UCUM), ``ibsi``, ``reason``,
-        ``settings_digest``, ``image_digest``, ``mask_digest``. What could not be measured, and what was irregular
-        about masks, is a row without a feature, with its reason. ``attrs`` say how many cases there were
-        (``cases``), of how many nothing could be measured (``cases_failed``), and which names of segments no table of
-        names holds, by node (``unmapped_names``).
+        what is known of it (``segment_source_uid``: of which object), ``group``, ``feature``, ``value``, ``unit``
+        (UCUM), ``ibsi``, ``reason``, ``settings_digest``, ``image_digest``, ``mask_digest``. What could not be
+        measured, and what was irregular about masks, is a row without a feature, with its reason. ``attrs`` say how
+        many cases there were (``cases``), of how many nothing could be measured (``cases_failed``), and which names
+        of segments no table of names holds, by node (``unmapped_names``).
 
     Raises
     ------
