@@ -107,6 +107,7 @@ def _measured(dataset: xr.Dataset, request: Request) -> list[Row]:
             "segment": str(row["segment"]), "segment_code": str(row.get("segment_code", "")),
             "segment_number": int(numbers[index]), "segment_standard": str(standards[index]) if standards else "",
             "segment_source_uid": str(sources[index]), "group": str(row["group"]),
-            "feature": str(row["feature"]), "value": float(row["value"]), "unit": str(row["unit"]), "ibsi": str(row["ibsi"]), "reason": str(row.get("reason", "")),
+            "feature": str(row["feature"]), "value": float(row["value"]), "unit": str(row["unit"]),
+            "ibsi": str(row["ibsi"]), "reason": str(row.get("reason", "")),
         })  # fmt: skip
     return rows
