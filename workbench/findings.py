@@ -106,6 +106,7 @@ imaging-missing             | attention | patient has clinical data but no image
 clinical-unreadable         | serious   | clinical table could not be read                              | see the message, mend the table, open again
 clinical-encoding           | note      | clinical table is not UTF-8                                   | check accents; ask for UTF-8
 clinical-dialect            | note      | clinical table does not use comma and dot                     | check that numbers were read as meant
+header-rows-suspected       | attention | clinical table looks as if its header had several rows         | name their number with header=...
 csv-not-anonymised-suspected| serious   | table name starts with an underscore: copied without de-identification | do not use it before the node confirms
 rows-per-patient-unclear    | attention | several clinical rows for a patient and no timepoint          | name the timepoint column, or the right row
 eform-shape-unknown         | attention | eForm has an unknown shape                                    | its raw content is kept; ask the node

@@ -1,27 +1,60 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.extracts import trees
 from workbench import extracts
-from workbench.errors import UsageError
-from workbench.extracts.clinical import ID_COLUMNS, NAME_COLUMNS, PATIENT_COLUMNS, TIMEPOINT_COLUMNS, long_rows
+from workbench.errors import ChangedFile, UsageError
+from workbench.extracts.clinical import batches
+from workbench.extracts.columns import (
+    DATE_COLUMNS,
+    EPISODE_COLUMNS,
+    ID_COLUMNS,
+    NAME_COLUMNS,
+    OFFSET_COLUMNS,
+    OFFSET_UNIT_COLUMNS,
+    PATIENT_COLUMNS,
+    STUDY_COLUMNS,
+    STUDY_DATE_COLUMNS,
+    STUDY_FACTS,
+    TIMEPOINT_COLUMNS,
+)
+from workbench.extracts.reading import ReadOptions
+from workbench.extracts.record import StudyRef
+from workbench.extracts.rows import Clinical, ClinicalRow
+from workbench.extracts.survey import survey
 from workbench.extracts.tables import Table
+from workbench.findings import Finding
+
+NAMES = (
+    *(*PATIENT_COLUMNS, *ID_COLUMNS, *NAME_COLUMNS, *TIMEPOINT_COLUMNS, *STUDY_COLUMNS, *EPISODE_COLUMNS),
+    *(*DATE_COLUMNS, *STUDY_DATE_COLUMNS, *STUDY_FACTS, *OFFSET_COLUMNS, *OFFSET_UNIT_COLUMNS),
+)
 
 
 def table(header: str, *rows: str) -> Table:
-    numbered = tuple((number, tuple(row.split(","))) for number, row in enumerate(rows, start=2))
-    return Table("t.csv", tuple(header.split(",")), numbered)
+    return Table.of("t.csv", header.split(","), [row.split(",") for row in rows])
+
+
+def rows(of: Table) -> list[ClinicalRow]:
+    return list(Clinical([partial(batches, of, survey(of, ReadOptions()))]))
 
 
 def values(of: Table) -> list[tuple[str, str, str, str, int]]:
-    return [(row.patient_id, row.timepoint, row.variable, row.value, row.row) for row in long_rows(of)[0]]
+    return [(row.patient_id, row.timepoint, row.variable, row.value, row.row) for row in rows(of)]
+
+
+def findings(of: Table) -> list[Finding]:
+    return list(survey(of, ReadOptions()).findings(of))
 
 
 def codes(of: Table) -> list[str]:
-    return [finding.code for finding in long_rows(of)[1]]
+    return [finding.code for finding in findings(of)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +77,7 @@ def test_better_name_wins_over_earlier_column() -> None:
 
 
 def test_names_in_the_tables_are_in_the_form_that_is_compared() -> None:
-    for name in (*PATIENT_COLUMNS, *ID_COLUMNS, *NAME_COLUMNS, *TIMEPOINT_COLUMNS):
+    for name in NAMES:
         assert name == "".join(filter(str.isalnum, name)).casefold()
 
 
@@ -61,7 +94,7 @@ def test_empty_cell_is_an_empty_value() -> None:
 def test_identical_rows_are_counted_once() -> None:
     of = table("patient_id,psa", "P1,4", "P2,5", "P1,4", "P1,4")
     assert [row[-1] for row in values(of)] == [2, 3]
-    (finding,) = long_rows(of)[1]
+    (finding,) = findings(of)
     assert (finding.code, finding.count) == ("rows-per-patient-unclear", 2)
     assert "rows 2 and 4" in finding.message
 
@@ -69,7 +102,7 @@ def test_identical_rows_are_counted_once() -> None:
 def test_different_rows_of_a_patient_are_kept_with_their_numbers() -> None:
     of = table("patient_id,psa", "P1,4", "P2,5", "P1,6")
     assert [row[-1] for row in values(of)] == [2, 3, 4]
-    (finding,) = long_rows(of)[1]
+    (finding,) = findings(of)
     assert (finding.code, finding.count) == ("rows-per-patient-unclear", 1)
     assert "rows 2, 4" in finding.message
 
@@ -82,12 +115,12 @@ def test_rows_without_a_patient_are_left_out_and_named() -> None:
     of = table("patient_id,psa", ",4", "P1,5")
     assert values(of) == [("P1", "", "psa", "5", 3)]
     assert codes(of) == ["clinical-unreadable"]
-    assert long_rows(of)[1][0].message.startswith("row 2:")
+    assert findings(of)[0].message.startswith("row 2:")
 
 
 def test_messages_hold_no_values() -> None:
     of = table("Ana,1961", "P1,SECRET", "P1,OTHER", ",x")
-    messages = " ".join(finding.message for finding in long_rows(of)[1])
+    messages = " ".join(finding.message for finding in findings(of))
     assert messages
     assert not any(word in messages for word in ("Ana", "1961", "SECRET", "P1"))
 
@@ -146,7 +179,7 @@ def test_a_name_is_no_patient_id_where_an_id_is_there(header: str, taken: str) -
 def test_a_name_column_is_the_last_resort_and_noted(name: str) -> None:
     of = table(f"age,{name}", "61,P1")
     assert values(of) == [("P1", "", "age", "61", 2)]
-    (finding,) = long_rows(of)[1]
+    (finding,) = findings(of)
     assert finding.code == "id-column-guessed"
     assert "names" in finding.message
 
@@ -171,3 +204,102 @@ def test_rewritten_numbers_keep_the_cell_as_it_stands(tmp_path: Path) -> None:
 def test_patient_ids_are_never_rewritten(tmp_path: Path) -> None:
     root = trees.plain(tmp_path, "patient_id;n\n1,5;3\n2,5;4\n")
     assert [row.patient_id for row in extracts.open_extract(root).clinical] == ["1,5", "2,5"]
+
+
+def test_unit_date_offset_and_episode_stand_beside_each_value(tmp_path: Path) -> None:
+    header = "patient_id,date,days_from_diagnosis,episode,psa,psa_unit,age"
+    root = trees.plain(tmp_path, f"{header}\nP1,2020-05-01,12,Relapse,4.2,ng/mL,61\nP1,2021-05-01,377,Relapse,5,,62\n")
+    extract = extracts.open_extract(root)
+    assert extract.findings == ()
+    assert [
+        (row.variable, row.value, row.unit, row.date, row.offset, row.offset_unit, row.episode)
+        for row in extract.clinical
+    ] == [
+        ("psa", "4.2", "ng/mL", "2020-05-01", "12", "days", "Relapse"),
+        ("age", "61", "", "2020-05-01", "12", "days", "Relapse"),
+        ("psa", "5", "", "2021-05-01", "377", "days", "Relapse"),
+        ("age", "62", "", "2021-05-01", "377", "days", "Relapse"),
+    ]
+
+
+def test_table_of_studies_says_when_they_were_and_gives_no_values(tmp_path: Path) -> None:
+    header = "PatientID,StudyUID,StudyDate,StudyDescription,Episode,Imaging Timepoint"
+    root = trees.plain(tmp_path)
+    (root / "timepoints.csv").write_text(
+        f"{header}\nP1,2.25.1,2020-05-01,MR,Diagnosis,1\nP1,2.25.2,2021,MR,Relapse,2\n"
+    )
+    extract = extracts.open_extract(root)
+    assert extract.findings == ()
+    assert {row.table for row in extract.clinical} == {"clinical"}
+    assert extract.studies == (
+        StudyRef("2.25.1", "P1", "1", "Diagnosis", "2020-05-01", source="timepoints.csv:2"),
+        StudyRef("2.25.2", "P1", "2", "Relapse", "2021", source="timepoints.csv:3"),
+    )
+
+
+def test_study_with_two_timepoints_is_told(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path, "PatientID,StudyInstanceUID,Timepoint,note\nP1,2.25.1,1,a\nP1,2.25.1,1,b\n,,3,c\n")
+    (nameless, unclear) = extracts.open_extract(root).findings
+    assert (nameless.code, nameless.message) == ("clinical-unreadable", "row 4: no study; 1 row(s) left out")
+    assert "one study" in unclear.message
+
+
+def test_table_that_changed_after_it_was_opened_is_not_read_on(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path)
+    extract = extracts.open_extract(root)
+    assert len(extract.clinical) == 2
+    (root / "clinical.csv").write_text("patient_id,age\nP9,61\nP2,70\nP3,1\n")
+    with pytest.raises(ChangedFile, match="open the extract again"):
+        list(extract.clinical)
+
+
+def test_header_of_several_rows_is_read_when_it_is_said(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path, "patient,,tumor\n#,#,1\nid,age,volume\nP1,61,3.5\nP2,62,4\n")
+    extract = extracts.open_extract(root, header=3)
+    assert extract.findings == ()
+    assert [(row.patient_id, row.variable, row.value, row.row) for row in extract.clinical][:2] == [
+        ("P1", "patient.#.age", "61", 4),
+        ("P1", "tumor.1.volume", "3.5", 4),
+    ]
+    for header in (0, -1):
+        with pytest.raises(UsageError, match="at least one row"):
+            extracts.open_extract(root, header=header)
+
+
+WIDE = 40
+#: What a child process needs beyond what is loaded when it starts, in MiB.
+ROOM = 120
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["wide", "one patient", "short rows"])
+def test_memory_stays_flat_however_long_a_table_is(tmp_path: Path, shape: str) -> None:
+    line = {
+        "wide": lambda n: f"P{n}," + ",".join(f"{n * i % 997 / 10}" for i in range(WIDE)),
+        "one patient": lambda n: f"P1,{n}" + ",12.5" * (WIDE - 1),
+        "short rows": lambda n: f"P{n},{n % 7}",
+    }[shape]
+    rows = 1_500_000 if shape == "short rows" else 150_000
+    width = 1 if shape == "short rows" else WIDE
+    path = tmp_path / "t.csv"
+    with path.open("w") as file:
+        file.write("patient_id," + ",".join(f"v{i}" for i in range(width)) + "\n")
+        file.writelines(line(n) + "\n" for n in range(rows))
+    code = """
+import resource, sys
+from pathlib import Path
+import numpy, pyarrow
+from workbench.extracts.clinical import read_clinical
+from workbench.extracts.reading import ReadOptions
+from workbench.extracts.tree import Tree
+
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+before = peak()
+root = Path(sys.argv[1])
+read = read_clinical(Tree(root, (root,)), ["t.csv"], ReadOptions())
+print(sum(batch.num_rows for batch in read.clinical.batches()), peak() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    values, grown = map(int, done.stdout.split())
+    assert values == rows * width
+    assert grown < ROOM

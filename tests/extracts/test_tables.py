@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.extracts.content import MAX_BYTES
-from workbench.extracts.tables import MAX_BROKEN, Table, read_table
+from workbench.extracts.delimited import MAX_BROKEN, MAX_BYTES, MAX_RECORD
+from workbench.extracts.tables import Table, read_table
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "cp1252")
 
@@ -29,7 +29,21 @@ def codes(table: Table) -> list[str]:
 
 
 def cells(table: Table) -> list[tuple[str, ...]]:
-    return [row for _, row in table.rows]
+    return [row.cells for row in table]
+
+
+def numbered(table: Table) -> list[tuple[int, tuple[str, ...]]]:
+    return [(row.number, row.cells) for row in table]
+
+
+def raw(table: Table) -> dict[tuple[int, str], str]:
+    """Row number and column name -> the cell as it stands in the file, where it was rewritten."""
+    return {
+        (row.number, name): before
+        for row in table
+        for name, cell, before in zip(table.header, row.cells, row.raw, strict=True)
+        if cell != before
+    }
 
 
 names = st.text("abcdefgh_ñé ", min_size=1, max_size=8).map(str.strip).filter(bool)
@@ -96,7 +110,7 @@ def test_decimal_comma_becomes_a_point_where_the_whole_column_has_it(tmp_path: P
     ]
     assert codes(table) == ["clinical-dialect"]
     assert "2 column(s)" in table.findings[0].message
-    assert dict(table.raw) == {(2, "a"): "1,5", (3, "d"): "2,5", (4, "a"): "-0,25"}
+    assert raw(table) == {(2, "a"): "1,5", (3, "d"): "2,5", (4, "a"): "-0,25"}
 
 
 def test_comma_in_a_quoted_cell_of_a_comma_file_stays(tmp_path: Path) -> None:
@@ -118,7 +132,7 @@ def test_tab_in_a_tsv_is_as_expected(tmp_path: Path) -> None:
 
 def test_excel_separator_line_is_obeyed_and_counted(tmp_path: Path) -> None:
     table = read(tmp_path, "sep=;\r\nid;a\r\n1;2\r\n")
-    assert table.rows == ((3, ("1", "2")),)
+    assert numbered(table) == [(3, ("1", "2"))]
 
 
 def test_latin_1_is_read_and_noted(tmp_path: Path) -> None:
@@ -147,7 +161,6 @@ def test_byte_order_mark_is_not_part_of_the_first_name(tmp_path: Path) -> None:
         b"id,a\n",
         b"id\n1\n2\n",
         b"PK\x03\x04\x14\x00\x06\x00\x08\x00,\x00\n\x00",
-        "id,a\n1,2\n".encode("utf-16-le"),
         b"\xff\xfei\x00d",
         b'"id,a\n1,2\n',
         bytes(range(256)) * 4,
@@ -161,7 +174,7 @@ def test_what_is_no_table_is_a_finding(tmp_path: Path, content: bytes) -> None:
 
 def test_ragged_rows_are_named_and_the_rest_kept(tmp_path: Path) -> None:
     table = read(tmp_path, "id,a,b\n1,2,3\n2,3\n3,4,5,6\n4,5,6,\n")
-    assert table.rows == ((2, ("1", "2", "3")), (5, ("4", "5", "6")))
+    assert numbered(table) == [(2, ("1", "2", "3")), (5, ("4", "5", "6"))]
     (finding,) = table.findings
     assert (finding.code, finding.count) == ("clinical-unreadable", 2)
     assert finding.message.startswith("row 3:")
@@ -188,24 +201,24 @@ def test_name_that_stands_twice_gets_its_position(tmp_path: Path) -> None:
 
 def test_rows_with_nul_bytes_are_named_and_the_rest_kept(tmp_path: Path) -> None:
     table = read(tmp_path, b"id,a\n1,2\n2,\0\n3,4\n")
-    assert table.rows == ((2, ("1", "2")), (4, ("3", "4")))
+    assert numbered(table) == [(2, ("1", "2")), (4, ("3", "4"))]
     assert table.findings[0].message.startswith("row 3:")
 
 
 def test_quote_that_is_never_closed_costs_one_row(tmp_path: Path) -> None:
     table = read(tmp_path, 'id,a\n1,2\n2,"x\n3,4\n4,"y"\n')
-    assert [cells[0] for _, cells in table.rows] == ["1", "3", "4"]
+    assert [row[0] for row in cells(table)] == ["1", "3", "4"]
     assert table.findings[0].message.startswith("row 3:")
 
 
 def test_reading_ends_after_very_many_broken_rows(tmp_path: Path) -> None:
     table = read(tmp_path, "id,a\n1,2\n" + '2,"x"y\n' * (MAX_BROKEN + 50) + "3,4\n")
-    assert table.rows == ((2, ("1", "2")),)
+    assert numbered(table) == [(2, ("1", "2"))]
     assert "left unread" in table.findings[-1].message
 
 
 def test_line_ends_in_a_quoted_cell_count_as_one_row(tmp_path: Path) -> None:
-    assert [number for number, _ in read(tmp_path, 'id,a\n1,"x\ny"\n\n2,z\n').rows] == [2, 4]
+    assert [row.number for row in read(tmp_path, 'id,a\n1,"x\ny"\n\n2,z\n')] == [2, 4]
 
 
 def test_file_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
@@ -225,8 +238,8 @@ def test_messages_hold_no_values(tmp_path: Path) -> None:
 )
 def test_any_bytes_give_even_rows_or_a_finding(tmp_path: Path, data: bytes, suffix: str) -> None:
     table = read(tmp_path, data, name=f"t{suffix}")
-    assert all(len(row) == len(table.header) for _, row in table.rows)
-    assert table.rows or "clinical-unreadable" in codes(table)
+    assert all(len(row) == len(table.header) for row in cells(table))
+    assert cells(table) or "clinical-unreadable" in codes(table)
 
 
 def test_parquet_cells_become_text(tmp_path: Path) -> None:
@@ -299,7 +312,7 @@ def test_european_column_is_read_throughout_and_its_cells_kept(tmp_path: Path, c
     table = read(tmp_path, "id;a\n" + "".join(f"{n};{cell}\n" for n, cell in enumerate(written)))
     assert [row[1] for row in cells(table)] == expected
     rewritten = {(n + 2, "a"): cell for n, cell in enumerate(written) if cell != expected[n]}
-    assert dict(table.raw) == rewritten
+    assert raw(table) == rewritten
     assert "decimal comma in 1 column(s)" in table.findings[0].message
 
 
@@ -322,7 +335,7 @@ def test_column_whose_commas_are_unclear_is_left_as_it_came_and_said(tmp_path: P
     table = read(tmp_path, "".join(separator.join(line) + "\n" for line in lines))
     assert [row[1] for row in cells(table)] == UNCLEAR[case]
     assert {row[2] for row in cells(table)} == {"1.5"}
-    assert {name for _, name in table.raw} == {"b"}
+    assert {name for _, name in raw(table)} == {"b"}
     (finding,) = table.findings
     assert finding.code == "clinical-dialect"
     assert "decimal comma in 1 column(s)" in finding.message
@@ -349,4 +362,90 @@ def test_pipe_in_the_place_of_a_table_is_never_opened(tmp_path: Path, name: str)
 def test_table_beyond_the_largest_size_is_left_unread(tmp_path: Path) -> None:
     with (tmp_path / "t.csv").open("wb") as file:
         file.truncate(MAX_BYTES + 1)
-    assert "larger than 256 MiB" in read_table(tmp_path / "t.csv", file="t.csv").findings[0].message
+    assert "larger than 16 GiB" in read_table(tmp_path / "t.csv", file="t.csv").findings[0].message
+
+
+def test_line_without_an_end_is_no_table(tmp_path: Path) -> None:
+    table = read(tmp_path, "id,a\n" + "x" * (MAX_RECORD + 1))
+    assert codes(table) == ["clinical-unreadable"]
+    assert "longer than" in table.findings[0].message
+
+
+def test_record_that_quotes_stretch_without_end_costs_no_memory_and_one_row(tmp_path: Path) -> None:
+    endless = '2,"' + '\n","' * (MAX_RECORD // 4 + 10)
+    table = read(tmp_path, "id,a\n1,2\n" + endless)
+    assert numbered(table)[0] == (2, ("1", "2"))
+    assert "row 3:" in table.findings[0].message
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_read_and_noted(tmp_path: Path, encoding: str) -> None:
+    table = read(tmp_path, "id,città\n1,Forlì\n".encode(encoding))
+    assert (table.header, cells(table)) == (("id", "città"), [("1", "Forlì")])
+    assert codes(table) == ["clinical-encoding"]
+
+
+def test_names_in_any_script_stay_as_they_are(tmp_path: Path) -> None:
+    table = read(tmp_path, "מטופל,年齢,\u202eعمر\nא1,61,٦١\n")
+    assert table.header == ("מטופל", "年齢", "\u202eعمر")
+    assert cells(table) == [("א1", "61", "٦١")]
+    assert codes(table) == []
+
+
+def test_time_zones_stay_as_stated(tmp_path: Path) -> None:
+    stamps = ("2020-05-01T12:00:00+02:00", "2020-05-01T12:00:00Z", "20200501120000.000000-0500")
+    table = read(tmp_path, "id,when\n" + "".join(f"{n},{stamp}\n" for n, stamp in enumerate(stamps)))
+    assert [row[1] for row in cells(table)] == list(stamps)
+
+
+def test_rows_of_a_header_are_joined_without_repeats(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("patient,,tumor,note\n#,#,1,note\nid,age,volume,note\nP1,61,3.5,x\n")
+    table = read_table(path, file="t.csv", header=3)
+    assert table.header == ("patient.#.id", "patient.#.age", "tumor.1.volume", "note")
+    assert numbered(table) == [(4, ("P1", "61", "3.5", "x"))]
+
+
+def test_fewer_rows_than_the_header_is_said_to_have(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,age\nP1,61\n")
+    assert "header=" in read_table(path, file="t.csv", header=3).findings[0].message
+
+
+DEEP = {
+    "groups of columns": "patient,patient,patient,tumor,tumor\nid,sex,age,t,n\nP1,M,61,1,0\n",
+    "words above numbers": "id,psa,age\nID,ng/mL,years\n" + "".join(f"{n},{n}.5,{n + 50}\n" for n in range(9)),
+    "an entity, an element, a standard and an example": "id,psa,age\npatient,lab,patient\nid,value,age\n"
+    "text,LOINC,UCUM\nP0,4.2,61\n" + "".join(f"{n},{n}.5,{n + 50}\n" for n in range(9)),
+}
+
+
+@pytest.mark.parametrize("text", DEEP.values(), ids=DEEP.keys())
+def test_header_that_looks_deeper_is_told_and_not_guessed(tmp_path: Path, text: str) -> None:
+    table = read(tmp_path, text)
+    assert table.header[0] == text.split(",")[0]
+    assert "header-rows-suspected" in codes(table)
+
+
+FLAT = {
+    "words": "id,sex,stage\n" + "P,M,II\n" * 9,
+    "numbers": "id,psa,age\n" + "P,4.2,61\n" * 9,
+    "first row missing": "id,psa,age\nP,NA,unknown\n" + "P,4.2,61\n" * 9,
+    "one odd cell": "id,psa,age,n\nP,low,61,3\n" + "P,4.2,61,3\n" * 9,
+}
+
+
+@pytest.mark.parametrize("text", FLAT.values(), ids=FLAT.keys())
+def test_usual_header_is_not_suspected(tmp_path: Path, text: str) -> None:
+    assert codes(read(tmp_path, text)) == []
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["2021-clb-oropharynx.csv", "2021-usz-oropharynx.csv"])
+def test_real_header_of_three_rows(data_dir: Path, name: str) -> None:
+    path = data_dir / "lydata" / name
+    assert "header-rows-suspected" in codes(read_table(path, file=name))
+    table = read_table(path, file=name, header=3)
+    assert table.findings == ()
+    assert {"patient.#.age", "tumor.1.t_stage"} <= set(table.header)
+    assert table.n_rows == {"2021-clb-oropharynx.csv": 263, "2021-usz-oropharynx.csv": 287}[name]

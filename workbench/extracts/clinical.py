@@ -1,88 +1,73 @@
-"""Clinical tables as long rows: which column names the patient, which the timepoint, which rows repeat."""
+"""Clinical tables of an extract in long form, and what they say of the time of studies and of centres."""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import PurePosixPath
-from typing import Final
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
 
 from workbench.errors import UsageError
-from workbench.extracts.record import ClinicalRow
-from workbench.extracts.tables import Table, read_table
+from workbench.extracts.columns import asked, names_patient
+from workbench.extracts.reading import ReadOptions
+from workbench.extracts.record import StudyRef
+from workbench.extracts.rows import BATCH_ROWS, CLINICAL, Clinical
+from workbench.extracts.survey import Survey, survey
+from workbench.extracts.tables import Row, Table, read_table
 from workbench.extracts.tree import Tree
 from workbench.findings import Finding
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: What a table's file name ends with.
 SUFFIXES: Final = frozenset((".csv", ".tsv", ".parquet"))
 #: Workbooks are not read; that one is there is worth telling.
 WORKBOOKS: Final = frozenset((".xlsx", ".xls", ".ods"))
 
-#: Names of the patient column, best first: letters and digits only, lower case.
-#: IDC clinical tables; DICOM and EUCAIM CDM; CHAIMELEON; Fed-BioMed; BIDS; usual Spanish, Portuguese, German, French.
-PATIENT_COLUMNS: Final = (
-    "dicompatientid",
-    "patientid",
-    "patient",
-    "patientidentifier",
-    "patientnumber",
-    "patientno",
-    "patid",
-    "subjectid",
-    "subject",
-    "foldername",
-    "participantid",
-    "participant",
-    "caseid",
-    "case",
-    "idpaciente",
-    "pacienteid",
-    "paciente",
-    "codigopaciente",
-    "patientennummer",
-    "idpatient",
-    "numpatient",
-)
-#: Names of columns that hold an id of something, taken where none of the above is there: a guess.
-ID_COLUMNS: Final = (
-    *("pseudonym", "pseudoid", "mrn", "pid", "identifier", "id", "code", "codigo", "kennung", "identifiant"),
-)
-#: Names of columns that hold a person's name, or a pseudonym under that name (CHAIMELEON's subjectName; DICOM's
-#: PatientName): taken only where no id is there. English, Spanish, Portuguese, Catalan, Italian, German, French.
-NAME_COLUMNS: Final = (
-    *("subjectname", "patientname", "participantname", "patientfullname", "fullname", "name"),
-    *("nombrepaciente", "nombredelpaciente", "nombrecompleto", "nombre", "nomepaciente", "nomedopaciente"),
-    *("nomecompleto", "nome", "nompacient", "nomdelpacient", "nomepaziente", "nompatient", "nomdupatient", "nom"),
-    *("patientenname", "nameundvorname", "nachname", "surname", "lastname", "familyname", "apellidos", "apellido"),
-)
-#: Names of the timepoint column. EUCAIM handbook and ETL FAQ; BIDS.
-TIMEPOINT_COLUMNS: Final = ("imagingtimepoint", "timepoint", "timepointid", "visit", "visitid", "session", "sessionid")
+
+@dataclass(frozen=True, slots=True)
+class ClinicalTables:
+    """What the clinical tables of an extract say."""
+
+    #: Values in long form, in file order, read when they are asked for.
+    clinical: Clinical = field(default_factory=Clinical)
+    #: Files that were looked at, POSIX, relative to the extract's root.
+    files: tuple[str, ...] = ()
+    #: What was irregular.
+    findings: tuple[Finding, ...] = ()
+    #: What tables say of the time of studies.
+    studies: tuple[StudyRef, ...] = ()
 
 
-def read_clinical(
-    tree: Tree, files: list[str], *, id_column: str | None = None
-) -> tuple[tuple[ClinicalRow, ...], tuple[str, ...], tuple[Finding, ...]]:
+def read_clinical(tree: Tree, files: Sequence[str], how: ReadOptions) -> ClinicalTables:
     """Clinical values of several tables in long form, the files they came from, and what was irregular.
+
+    One pass over each table settles what it is. Its values are read anew when they are asked for, in batches, so
+    that memory stays flat however large a table is.
 
     Parameters
     ----------
     tree : Tree
         The extract.
-    files : list of str
+    files : sequence of str
         Tables, POSIX paths relative to its root.
-    id_column : str, optional
-        The column that names the patient. Without it the column is told by its name, else the first is taken,
-        which is a finding.
+    how : ReadOptions
+        ``id_column``: the column that names the patient; without it the column is told by its name, else the first
+        is taken, which is a finding. ``header``: rows of the header.
 
     Raises
     ------
     UsageError
-        No table has a column *id_column*, nor one that could be told by its name.
+        No table has a column *id_column*, nor one that could be told by its name; a header of less than one row.
     """
-    rows: list[ClinicalRow] = []
+    if how.header is not None and how.header < 1:
+        raise UsageError(f"header={how.header}: a table has at least one row of header", remedy="count its rows")
     findings: list[Finding] = []
-    tables: list[Table] = []
+    read: list[tuple[Table, Survey]] = []
     for file in files:
         name = PurePosixPath(file).name
         if name.startswith("_"):
@@ -91,132 +76,136 @@ def read_clinical(
             message = "workbooks are not read: export its sheet as CSV"
             findings.append(Finding("clinical-unreadable", message, path=file))
         else:
-            tables.append(read_table(tree.full(file), file=file))
-    _check_id_column(tables, id_column)
-    for table in tables:
+            read.append(surveyed(tree.full(file), file, how))
+    tables = [table for table, _ in read]
+    _check_id_column(tables, how.id_column)
+    sources = []
+    studies: list[StudyRef] = []
+    for table, seen in read:
         findings += table.findings
-        if table.rows:
-            of_table, irregular = long_rows(table, id_column=id_column)
-            rows += of_table
-            findings += irregular
-    return tuple(rows), tuple(table.file for table in tables), tuple(findings)
+        if not table.n_rows:
+            continue
+        findings += seen.findings(table)
+        studies += _studies(table, seen)
+        if seen.columns.variables and seen.columns.patient is not None:
+            sources.append(partial(batches, table, seen))
+    files_read = tuple(dict.fromkeys(table.file for table in tables))
+    return ClinicalTables(Clinical(sources), files_read, tuple(findings), tuple(studies))
 
 
-def long_rows(table: Table, *, id_column: str | None = None) -> tuple[list[ClinicalRow], list[Finding]]:
-    """One row per cell of a table, identical repeats dropped, and what was irregular.
+def surveyed(path: Path, file: str, how: ReadOptions) -> tuple[Table, Survey]:
+    """A table, and what its rows say of patients, both told in one pass."""
+    made: list[Survey] = []
+
+    def watch(header: tuple[str, ...]) -> Survey:
+        made.append(Survey(header, how))
+        return made[-1]
+
+    table = read_table(path, file=file, header=how.header or 1, watch=watch)
+    if made and made[-1].header == table.header:
+        made[-1].settle()
+        return table, made[-1]
+    # Columns without name and content fell away, so that the others have other places.
+    return table, survey(table, how) if table.n_rows else Survey(table.header or ("",), how)
+
+
+def batches(table: Table, seen: Survey) -> Iterator[pa.RecordBatch]:
+    """Values of a table in long form, one per cell: Arrow batches (rows, columns of ``CLINICAL``).
 
     Examples
     --------
-    >>> table = Table("a.csv", ("patient_id", "visit", "psa"), ((2, ("P1", "1", "4.2")),))
-    >>> [(row.patient_id, row.timepoint, row.variable, row.value) for row in long_rows(table)[0]]
+    >>> table = Table.of("a.csv", ("patient_id", "visit", "psa"), [("P1", "1", "4.2")])
+    >>> clinical = Clinical([partial(batches, table, survey(table, ReadOptions()))])
+    >>> [(row.patient_id, row.timepoint, row.variable, row.value) for row in clinical]
     [('P1', '1', 'psa', '4.2')]
     """
-    findings: list[Finding] = []
-    patient = _patient_column(table, id_column, findings)
-    timepoint = _named(table.header, TIMEPOINT_COLUMNS)
-    timepoint = None if timepoint == patient else timepoint
-    variables = [i for i in range(len(table.header)) if i not in (patient, timepoint)]
-    name = PurePosixPath(table.file).stem
+    rows = seen.kept(table)
+    size = max(1, BATCH_ROWS // len(seen.columns.variables))
+    while some := list(islice(rows, size)):
+        yield _batch(table, seen, some)
 
-    rows: list[ClinicalRow] = []
-    nameless: list[int] = []
-    seen: dict[tuple[str, str], dict[tuple[str, ...], int]] = defaultdict(dict)
-    same: list[tuple[int, int]] = []
-    for number, cells in table.rows:
+
+def _batch(table: Table, seen: Survey, rows: list[Row]) -> pa.RecordBatch:
+    import numpy as np
+    import pyarrow as pa
+
+    columns = seen.columns
+    variables = columns.variables
+    each = np.repeat(np.arange(len(rows)), len(variables))
+    n = len(each)
+
+    def text(cells: Iterable[str]) -> pa.Array:
+        return pa.array(cells, pa.string())
+
+    def constant(cell: str) -> pa.Array:
+        return pa.repeat(pa.scalar(cell, pa.string()), n)
+
+    def of_row(column: int | None) -> pa.Array:
+        return constant("") if column is None else text([row.cells[column] for row in rows]).take(each)
+
+    units = [columns.units.get(i) for i in variables]
+    whole = all(row.cells is row.raw for row in rows)
+    patient = columns.patient or 0
+    given = {
         # An id is no number: one with a comma stays as it is written.
-        who = table.raw.get((number, table.header[patient]), cells[patient])
-        when = "" if timepoint is None else cells[timepoint]
-        if not who:
-            nameless.append(number)
-            continue
-        before = seen[who, when]
-        if cells in before:
-            same.append((before[cells], number))
-            continue
-        before[cells] = number
-        rows.extend(
-            ClinicalRow(
-                who,
-                table.header[i],
-                cells[i],
-                timepoint=when,
-                table=name,
-                file=table.file,
-                row=number,
-                raw=table.raw.get((number, table.header[i]), ""),
-            )
-            for i in variables
+        "patient_id": text([row.raw[patient] for row in rows]).take(each),
+        "variable": text([table.header[i] for i in variables]).take(np.tile(np.arange(len(variables)), len(rows))),
+        "value": text(list(chain.from_iterable([row.cells[i] for i in variables] for row in rows))),
+        "unit": text([row.cells[i] if i is not None else "" for row in rows for i in units])
+        if columns.units
+        else constant(""),
+        "date": of_row(columns.date),
+        "offset": of_row(columns.offset),
+        "offset_unit": of_row(columns.offset_unit),
+        "timepoint": of_row(columns.timepoint),
+        "episode": of_row(columns.episode),
+        "table": constant(table.name),
+        "file": constant(table.file),
+        "row": pa.array([row.number for row in rows], pa.int64()).take(each),
+    }
+    if columns.offset is not None and columns.offset_unit is None:
+        given["offset_unit"] = constant(columns.offset_words)
+    if not whole:
+        cells = ((row.raw[i], row.cells[i]) for row in rows for i in variables)
+        given["raw"] = text(["" if raw == cell else raw for raw, cell in cells])
+    return pa.RecordBatch.from_arrays([given.get(f.name, constant("")) for f in CLINICAL], schema=CLINICAL)
+
+
+def _studies(table: Table, seen: Survey) -> Iterator[StudyRef]:
+    """What a table says of the time of studies."""
+    columns = seen.columns
+    if columns.study is None:
+        return
+    for row in seen.kept(table):
+
+        def cell(column: int | None, row: Row = row) -> str:
+            return "" if column is None else row.raw[column]
+
+        yield StudyRef(
+            cell(columns.study),
+            patient_id=cell(columns.patient),
+            timepoint=cell(columns.timepoint),
+            episode=cell(columns.episode),
+            date=cell(columns.date),
+            offset=cell(columns.offset),
+            offset_unit=cell(columns.offset_unit) or (columns.offset_words if cell(columns.offset) else ""),
+            source=f"{table.file}:{row.number}",
         )
-
-    unclear = [tuple(contents.values()) for contents in seen.values() if len(contents) > 1]
-    if nameless:
-        message = f"row {nameless[0]}: no patient id; {len(nameless)} row(s) left out"
-        findings.append(Finding("clinical-unreadable", message, path=table.file, count=len(nameless)))
-    if same:
-        message = f"rows {same[0][0]} and {same[0][1]} are identical; {len(same)} repeated row(s) counted once"
-        findings.append(Finding("rows-per-patient-unclear", message, path=table.file, count=len(same)))
-    if unclear:
-        where = ", ".join(str(number) for number in unclear[0][:5])
-        which = "no timepoint column" if timepoint is None else "the same timepoint"
-        message = f"rows {where}: one patient, {which}, different content; {len(unclear)} patient(s) concerned"
-        findings.append(Finding("rows-per-patient-unclear", message, path=table.file, count=len(unclear)))
-    return rows, findings
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).casefold()
-
-
-def _named(header: tuple[str, ...], names: tuple[str, ...]) -> int | None:
-    plain = [_plain(name) for name in header]
-    return next((plain.index(name) for name in names if name in plain), None)
-
-
-def _asked(header: tuple[str, ...], id_column: str | None) -> int | None:
-    if id_column is None:
-        return None
-    if id_column in header:
-        return header.index(id_column)
-    return _named(header, (_plain(id_column),))
-
-
-def _patient_column(table: Table, id_column: str | None, findings: list[Finding]) -> int:
-    asked = _asked(table.header, id_column)
-    if asked is not None:
-        return asked
-    named = _named(table.header, PATIENT_COLUMNS)
-    if named is None:
-        column, what = _guessed(table.header)
-        findings.append(Finding("id-column-guessed", what, path=table.file))
-        return column
-    if id_column is not None:
-        message = f"the column asked for is not there: column {named + 1} was taken by its name"
-        findings.append(Finding("id-column-guessed", message, path=table.file))
-    return named
-
-
-def _guessed(header: tuple[str, ...]) -> tuple[int, str]:
-    """The likeliest patient column where none is named like one, and how it was told."""
-    column = _named(header, ID_COLUMNS)
-    if column is not None:
-        return column, f"column {column + 1} was taken: it is named like an id"
-    column = _named(header, NAME_COLUMNS)
-    if column is not None:
-        return (
-            column,
-            f"column {column + 1} was taken although it is named as one of names: no other is named like an id",
-        )
-    return 0, "the first column was taken"
 
 
 def _check_id_column(tables: list[Table], id_column: str | None) -> None:
-    headers = [table.header for table in tables if table.rows]
-    if id_column is None or not headers or any(_asked(header, id_column) is not None for header in headers):
+    headers = [table.header for table in tables if table.n_rows]
+    if id_column is None or not headers or any(asked(header, id_column) is not None for header in headers):
         return
-    if all(_named(header, PATIENT_COLUMNS) is not None for header in headers):
+    if all(names_patient(header) for header in headers):
         return
+    raise _no_such_column(tables, id_column)
+
+
+def _no_such_column(tables: list[Table], name: str) -> UsageError:
+    headers = [table.header for table in tables if table.n_rows]
     # Only names close to what was typed are shown: in a table without a header the first row is a patient's.
-    close = get_close_matches(id_column, [name for header in headers for name in header], n=3)
-    hint = f"did you mean {' or '.join(repr(name) for name in close)}?" if close else "check its spelling"
-    files = ", ".join(table.file for table in tables if table.rows)
-    raise UsageError(f"no clinical table has a column {id_column!r}", file=files, remedy=hint)
+    close = get_close_matches(name, [column for header in headers for column in header], n=3)
+    hint = f"did you mean {' or '.join(repr(column) for column in close)}?" if close else "check its spelling"
+    files = ", ".join(dict.fromkeys(table.file for table in tables if table.n_rows))
+    return UsageError(f"no clinical table has a column {name!r}", file=files, remedy=hint)

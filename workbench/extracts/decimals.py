@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-
-Rows = list[tuple[int, tuple[str, ...]]]
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 #: Digits, commas and points, as numbers, dates and lists of numbers have them.
 _FIGURES = re.compile(r"[-+]?[\d.,]*\d[\d.,]*([eE][-+]?\d+)?")
@@ -16,67 +15,81 @@ _DOTTED_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?")
 
 
 @dataclass(slots=True)
-class Decimals:
-    """Rows with decimal points, and what became of the columns with commas."""
+class _Column:
+    """What the figures of one column have shown so far."""
 
-    #: Row number and cells.
-    rows: Rows
-    #: Row number and column -> the cell as it stood, where it was rewritten.
-    raw: dict[tuple[int, int], str] = field(default_factory=dict)
-    #: How many columns were rewritten.
-    read: int = 0
-    #: How many columns were left as they came, because their commas may mean several things.
-    unclear: int = 0
+    #: A comma occurs; twice in one cell; a comma that cannot group thousands; a point; a point and a comma.
+    comma: bool = False
+    twice: bool = False
+    divides: bool = False
+    point: bool = False
+    both: bool = False
+    #: Every point groups thousands.
+    grouping: bool = True
+
+    def see(self, text: str) -> None:
+        if "," in text:
+            self.comma = True
+            self.twice = self.twice or text.count(",") > 1
+            self.divides = self.divides or not _MAYBE_THOUSANDS.fullmatch(text)
+        if "." in text:
+            self.point = True
+            self.both = self.both or "," in text
+            self.grouping = self.grouping and _DOTTED_THOUSANDS.fullmatch(text) is not None
+
+    @property
+    def decimal(self) -> bool:
+        """Whether the commas are decimal commas beyond doubt."""
+        if self.twice or not self.comma:
+            return False
+        return (self.grouping and self.both) if self.point else self.divides
 
 
-def decimal_points(rows: Rows, width: int) -> Decimals:
-    """Rows (rows × *width*, text) with decimal commas as points, in columns where the whole column says so.
+class DecimalMarks:
+    """Which columns of a table have decimal commas; told by all their cells, which are seen in pieces.
 
     Parameters
     ----------
-    rows : list of (int, tuple of str)
-        Row numbers and cells.
     width : int
         Columns.
 
     Examples
     --------
-    >>> found = decimal_points([(2, ("P1", "4,2", "1,234")), (3, ("P2", "5,1", "2,500"))], 3)
-    >>> found.rows
-    [(2, ('P1', '4.2', '1,234')), (3, ('P2', '5.1', '2,500'))]
-    >>> found.read, found.unclear
-    (1, 1)
+    >>> marks = DecimalMarks(3)
+    >>> marks.see([("P1", "P2"), ("4,2", "5,1"), ("1,234", "2,500")])
+    >>> marks.read, marks.unclear
+    (frozenset({1}), 1)
     """
-    found = Decimals(rows)
-    rewritten: dict[tuple[int, int], str] = {}
-    for column in range(width):
-        figures = [(number, cells[column]) for number, cells in rows if _FIGURES.fullmatch(cells[column])]
-        texts = [text for _, text in figures]
-        if not any("," in text for text in texts):
-            continue
-        if not _has_decimal_commas(texts):
-            found.unclear += 1
-            continue
-        found.read += 1
-        for number, text in figures:
-            point = text.replace(".", "").replace(",", ".")
-            if point != text and not text.endswith(","):
-                rewritten[number, column] = point
-                found.raw[number, column] = text
-    if rewritten:
-        found.rows = [
-            (number, tuple(rewritten.get((number, column), text) for column, text in enumerate(cells)))
-            for number, cells in rows
-        ]
-    return found
+
+    def __init__(self, width: int) -> None:
+        self._columns = [_Column() for _ in range(width)]
+
+    def see(self, columns: Iterable[Sequence[str]]) -> None:
+        """Look at some rows, given as columns."""
+        for state, cells in zip(self._columns, columns, strict=False):
+            for text in cells:
+                if ("," in text or "." in text) and _FIGURES.fullmatch(text):
+                    state.see(text)
+
+    @property
+    def read(self) -> frozenset[int]:
+        """Columns whose commas are decimal commas."""
+        return frozenset(i for i, column in enumerate(self._columns) if column.decimal)
+
+    @property
+    def unclear(self) -> int:
+        """How many columns have commas that may mean several things: left as they came."""
+        return sum(column.comma and not column.decimal for column in self._columns)
 
 
-def _has_decimal_commas(texts: list[str]) -> bool:
-    """Whether the commas of a column are decimal commas beyond doubt."""
-    with_comma = [text for text in texts if "," in text]
-    with_dot = [text for text in texts if "." in text]
-    if any(text.count(",") > 1 for text in texts):
-        return False
-    if with_dot:
-        return all(map(_DOTTED_THOUSANDS.fullmatch, with_dot)) and any("," in text for text in with_dot)
-    return not all(map(_MAYBE_THOUSANDS.fullmatch, with_comma))
+def point(text: str) -> str:
+    """A figure with a decimal point instead of the comma; any other text as it is.
+
+    Examples
+    --------
+    >>> point("1.234,5"), point("1,5 x")
+    ('1234.5', '1,5 x')
+    """
+    if ("," not in text and "." not in text) or text.endswith(",") or not _FIGURES.fullmatch(text):
+        return text
+    return text.replace(".", "").replace(",", ".")

@@ -14,13 +14,13 @@ from pathlib import Path, PurePosixPath
 from workbench.errors import EmptyExtract
 from workbench.extracts import clinical
 from workbench.extracts.reading import ReadOptions
-from workbench.extracts.record import Clinical, Extract, SeriesRef
+from workbench.extracts.record import Extract, SeriesRef
 from workbench.extracts.tree import Sample, Tree, depth, join
 from workbench.findings import Finding
 
 NAME = "idc"
 #: Options it understands.
-ACCEPTS = frozenset(("id_column",))
+ACCEPTS = frozenset(("id_column", "header"))
 #: ``<Modality>_<SeriesInstanceUID>``: the UID after the underscore tells it from other layouts.
 _SERIES = re.compile(r"[A-Z][A-Z0-9]{1,15}_(?=.{5,64}$)\d+(\.\d+){2,}")
 #: ``cp s3://<bucket>/<series uuid>/* .``, one or two blanks before the dot.
@@ -80,7 +80,7 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
             remedy="name the folder that holds the collection",
         )
     beside = _tables(tree) if how.tables else []
-    rows, tables, irregular = clinical.read_clinical(tree, beside, id_column=how.id_column)
+    tables = clinical.read_clinical(tree, beside, how)
     collections = {ref.path.split("/")[0] for ref in series if depth(ref.path) == 4}
     return Extract(
         node=node,
@@ -89,10 +89,11 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         root=root,
         allowed_roots=allowed_roots,
         series=series,
-        clinical=Clinical.of(rows),
-        tables=(*manifests, *tables),
+        clinical=tables.clinical,
+        studies=tables.studies,
+        tables=(*manifests, *tables.files),
         declared=declared,
-        findings=(*tree.findings, *findings, *irregular),
+        findings=(*tree.findings, *findings, *tables.findings),
     )
 
 

@@ -86,6 +86,7 @@ def open_extract(
     layout: str | None = None,
     node: str | None = None,
     id_column: str | None = None,
+    header: int | None = None,
     link_roots: Iterable[str | os.PathLike[str]] | None = None,
     index: str | os.PathLike[str] | None = None,
     links: str | os.PathLike[str] | None = None,
@@ -102,6 +103,8 @@ def open_extract(
         Who handed it over; by default the folder's name.
     id_column : str, optional
         Column of the clinical tables that names the patient.
+    header : int, optional
+        Rows of the clinical tables' header, where it has several; their names are joined with dots.
     link_roots : iterable of path-like, optional
         Folders outside *path* that links in it may lead to, these and no others; by default ``options.link_roots``.
     index : path-like, optional
@@ -153,6 +156,7 @@ def open_extract(
     adapter = LAYOUTS[chosen]
     how = ReadOptions(
         id_column=id_column,
+        header=header,
         index=None if index is None else Path(os.path.expanduser(index)),
         links=None if links is None else Path(os.path.expanduser(links)),
     )

@@ -13,12 +13,12 @@ from workbench.dicom.headers.walk import is_dicom
 from workbench.errors import EmptyExtract, UnsafePath
 from workbench.extracts import clinical
 from workbench.extracts.reading import ReadOptions
-from workbench.extracts.record import Clinical, Extract, SeriesRef
+from workbench.extracts.record import Extract, SeriesRef
 from workbench.extracts.tree import MAX_DEPTH, Sample, Tree, join
 
 NAME = "plain"
 #: Options it understands.
-ACCEPTS = frozenset(("id_column",))
+ACCEPTS = frozenset(("id_column", "header"))
 #: Files whose first bytes are looked at, at most, until one is DICOM: of likely and of unlikely names each.
 LOOK = 2000
 #: Suffixes that DICOM files hardly ever have.
@@ -93,7 +93,7 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         raise nothing_found(tree, "looked for any DICOM file, by content")
     looking = Tree(root, allowed_roots)
     listed = _tables(looking) if how.tables else []
-    rows, tables, findings = clinical.read_clinical(looking, listed, id_column=how.id_column)
+    tables = clinical.read_clinical(looking, listed, how)
     return Extract(
         node=node,
         dataset_id=root.name,
@@ -101,9 +101,10 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         root=root,
         allowed_roots=allowed_roots,
         series=(SeriesRef(".", recursive=True),),
-        clinical=Clinical.of(rows),
-        tables=tables,
-        findings=(*looking.findings, *findings),
+        clinical=tables.clinical,
+        studies=tables.studies,
+        tables=tables.files,
+        findings=(*looking.findings, *tables.findings),
     )
 
 
