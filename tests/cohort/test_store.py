@@ -217,3 +217,11 @@ def test_killed_at_any_moment_the_next_opening_is_right(extract: Path, tmp_path:
             assert repr(wb.open_cohort(extract)) == expected
         finally:
             options.cache = old
+
+
+def test_another_way_of_reading_is_another_state(extract: Path, cache: Path) -> None:
+    table = extract / "boreal_clinical.csv"
+    table.write_text("code_a,code_b,age\nA1,B1,61\n")
+    patients = [set(wb.open_cohort(extract, id_column=name).values["patient_id"]) for name in ("code_a", "code_b")]
+    assert ("A1" in patients[0], "B1" in patients[0]) == (True, False)
+    assert ("A1" in patients[1], "B1" in patients[1]) == (False, True)

@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from workbench.cohort.cohort import Cohort
 from workbench.cohort.recall import Asked, recall, remember
@@ -96,7 +96,7 @@ def _by_folder(given: Mapping[str, T], folders: list[Path], what: str) -> dict[P
     return {folder: places.get(os.path.abspath(folder)) for folder in folders}
 
 
-def _open(folder: Path, how: dict[str, str | None], roots: tuple[str | os.PathLike[str], ...], *, sure: bool) -> Stored:
+def _open(folder: Path, how: dict[str, Any], roots: tuple[str | os.PathLike[str], ...], *, sure: bool) -> Stored:
     """One extract's tables: remembered where nothing changed, else read.
 
     Parameters

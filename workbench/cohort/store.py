@@ -195,6 +195,6 @@ def _digest(extract: Extract, table: Any) -> str:
     for row in table.select(["path", "size", "header_digest", "pixel_length"]).sort_by("path").to_pylist():
         state.update(json.dumps(row, sort_keys=True).encode())
     for name in sorted(extract.tables):
-        with suppress(OSError):
-            state.update(f"{name}\0".encode() + hashlib.sha256((extract.root / name).read_bytes()).digest())
+        with suppress(OSError), (extract.root / name).open("rb") as file:
+            state.update(f"{name}\0".encode() + hashlib.file_digest(file, "sha256").digest())
     return state.hexdigest()

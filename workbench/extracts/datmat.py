@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 from workbench.errors import EmptyExtract
 from workbench.extracts import clinical
 from workbench.extracts.reading import ReadOptions
-from workbench.extracts.record import Clinical, Extract, SeriesRef
+from workbench.extracts.record import Extract, SeriesRef
 from workbench.extracts.tree import Folder, Sample, Tree, join
 from workbench.findings import Finding
 
 NAME = "datmat"
 #: Options it understands.
-ACCEPTS = frozenset(("id_column",))
+ACCEPTS = frozenset(("id_column", "header"))
 #: Levels at which scans stand: below the destination of the download, or below one project.
 LEVELS = (4, 3)
 #: ``<scan_id>_<scan_type>``: the id begins with a figure and has no underscore, the type may hold anything.
@@ -84,7 +84,7 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
             remedy="name the folder that datmat wrote to",
         )
     listed = _table(tree, level, findings) if how.tables else []
-    rows, tables, irregular = clinical.read_clinical(tree, listed, id_column=how.id_column)
+    tables = clinical.read_clinical(tree, listed, how)
     projects = {ref.path.split("/")[0] for ref in series} if level == LEVELS[0] else {root.name}
     return Extract(
         node=node,
@@ -93,9 +93,10 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         root=root,
         allowed_roots=allowed_roots,
         series=series,
-        clinical=Clinical.of(rows),
-        tables=tables,
-        findings=(*tree.findings, *findings, *irregular),
+        clinical=tables.clinical,
+        studies=tables.studies,
+        tables=tables.files,
+        findings=(*tree.findings, *findings, *tables.findings),
     )
 
 

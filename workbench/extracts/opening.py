@@ -176,7 +176,7 @@ def open_extract(
         if nested or detected == dataset_service.NAME:
             message += ": series that were not handed over may be among them"
         findings.insert(0, Finding("layout-forced", message, path="."))
-    return replace(extract, findings=tuple(replace(finding, node=extract.node) for finding in findings))
+    return replace(extract, how=how, findings=tuple(replace(finding, node=extract.node) for finding in findings))
 
 
 def _beside(root: Path, roots: tuple[Path, ...], chosen: str) -> tuple[str, ...]:

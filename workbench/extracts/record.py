@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.extracts.reading import ReadOptions
 from workbench.extracts.rows import Clinical, ClinicalRow
 from workbench.findings import Finding
 
@@ -85,5 +86,7 @@ class Extract:
     tables: tuple[str, ...] = ()
     #: What the extract says of itself (counts, title), for comparison with what is found.
     declared: dict[str, str | int] = field(default_factory=dict)
+    #: What the caller said of how it is to be read.
+    how: ReadOptions = field(default_factory=ReadOptions, hash=False)
     #: What was irregular while listing.
     findings: tuple[Finding, ...] = ()

@@ -49,7 +49,7 @@ def read_links(path: Path) -> Links:
     if identifier is None or patient is None:
         raise UsageError("no table of links", file=path.name, remedy=_REMEDY)
     links: dict[tuple[str, str], str] = {}
-    for number, cells in table.rows:
+    for number, cells, _ in table:
         key = ("" if entity is None else cells[entity].casefold(), cells[identifier])
         if key[1] and cells[patient] and links.setdefault(key, cells[patient]) != cells[patient]:
             raise UsageError(f"row {number}: an identifier with two patients", file=path.name, remedy=_REMEDY)
