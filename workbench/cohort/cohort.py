@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from workbench.arrays.label_files import LabelFile
+    from workbench.cohort.timeline import Timeline
     from workbench.labels.choosing import Select
     from workbench.labels.names import Names
 
@@ -120,6 +121,58 @@ class Cohort:
         ``cohort.where("modality = 'CT' and age_at_diagnosis >= 50")``
         """
         return Cohort(self.extracts, (*self.conditions, condition))
+
+    def timeline(self, patient: str, *, node: str | None = None) -> Timeline:
+        """Images, clinical values and treatments of one patient in order: a table, with a figure.
+
+        Dates are calendar days as written, whatever the time zone beside them. Offsets and dates are not mixed: what
+        the clock of the timeline does not reach comes last.
+
+        Raises
+        ------
+        UsageError
+            No such patient; a pseudonym that stands at several nodes and no ``node``.
+        """
+        from workbench.cohort.timeline import timeline
+
+        return timeline(self._database, patient, node=node)
+
+    def nearest(
+        self,
+        variable: str,
+        *,
+        direction: Literal["before", "after", "either"] = "before",
+        within_days: float | None = None,
+    ) -> pd.DataFrame:
+        """One row per imaging case: the clinical value nearest to its images, in time; the day of imaging counts.
+
+        Parameters
+        ----------
+        variable : str
+            Harmonised variable.
+        direction : {"before", "after", "either"}
+            On which side of the images.
+        within_days : float, optional
+            Farthest it may be.
+
+        Returns
+        -------
+        DataFrame
+            ``node, patient_id, timepoint``; ``value``, ``unit``, ``days_apart`` (negative before the images), by which
+            ``clock``; ``ties`` counts values equally near (the earlier one, then the first in its table stands) and
+            ``ties_differ`` says whether they are different; ``table, file, row``; ``why`` where there is none.
+
+        Raises
+        ------
+        UsageError
+
+        Examples
+        --------
+        ``cohort.clinical.merge(cohort.nearest("psa", within_days=90), on=["node", "patient_id", "timepoint"])``
+        """
+        from workbench.cohort.nearest import nearest
+
+        return nearest(self._database, variable, direction=direction, within_days=within_days)
 
     def sample(
         self, n: int, *, by: str = "patient", stratify: str | Sequence[str] | None = None, seed: int = 0

@@ -262,12 +262,12 @@ class Database:
                 raise self._explained(error, query) from None
         return rows
 
-    def frame(self, query: str) -> Any:
+    def frame(self, query: str, parameters: Sequence[Any] = ()) -> Any:
         """Rows of a query, as a pandas DataFrame."""
         only_asks(query, query)
         with self._lock:
             try:
-                result = self._connection.execute(query)
+                result = self._connection.execute(query, list(parameters))
                 if result.description is None:
                     raise QueryError("the text is not a query", remedy="begin it with select")
                 return result.df()
