@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pydicom import dcmread
 
 import workbench as wb
+from tests import factories
 from workbench.labels import describe, read_measurements
 
 
@@ -16,6 +18,11 @@ from workbench.labels import describe, read_measurements
 def test_every_number_of_a_cohorts_reports_is_a_row_beside_its_segment(data_dir: Path, tmp_path: Path) -> None:
     for node in ("one", "two"):
         shutil.copytree(data_dir / "dcmqi" / "sr-example", tmp_path / node / "a")
+    # Images of the same study, without which there is no imaging timepoint.
+    header = dcmread(data_dir / "dcmqi" / "sr-example" / "sr.dcm")
+    study = {name: header[name].value for name in ("PatientID", "StudyInstanceUID", "StudyDate", "StudyTime")}
+    referenced = "1.3.6.1.4.1.14519.5.2.1.2744.7002.261560220703676715130542397405"
+    factories.stack(tmp_path / "one" / "pet", SeriesInstanceUID=referenced, **study)
     # The second node did not hand the segmentation over.
     (tmp_path / "two" / "a" / "seg.dcm").unlink()
     cohort = wb.open_cohort([tmp_path / "one", tmp_path / "two"], layout="plain")
@@ -34,8 +41,6 @@ def test_every_number_of_a_cohorts_reports_is_a_row_beside_its_segment(data_dir:
 
 @pytest.mark.data
 def test_a_report_that_cannot_be_read_is_a_row_and_hides_no_other(data_dir: Path, tmp_path: Path) -> None:
-    from pydicom import dcmread
-
     folder = tmp_path / "site"
     folder.mkdir()
     shutil.copy(data_dir / "highdicom" / "sr_document.dcm", folder)

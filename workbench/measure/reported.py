@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from workbench.labels import Segment
 
 _OBJECTS: Final = """
-select i.node, s.patient_id, coalesce(t.timepoint, '') as timepoint, i.kind, i.path, i.SOPInstanceUID,
+select i.node, s.patient_id, coalesce(s.timepoint, '') as timepoint, i.kind, i.path, i.SOPInstanceUID,
     i.SeriesInstanceUID
 from instances i
 join series s on s.node = i.node and s.SeriesInstanceUID = i.SeriesInstanceUID
-left join studies t on t.node = s.node and t.patient_id = s.patient_id
-    and t.StudyInstanceUID is not distinct from s.StudyInstanceUID
 where i.kind in ('report', 'segmentation')
 order by i.node, s.patient_id, timepoint, i.path
 """
