@@ -17,7 +17,7 @@ from workbench.options import options
 
 if TYPE_CHECKING:
     from workbench import arrays, cohort, dicom, extracts, fetch, labels, measure, reports, synthetic
-    from workbench.cohort import Cohort, open_cohort
+    from workbench.cohort import Cohort, catalogue, open_cohort
     from workbench.reports import report
 
 __version__ = "0.1.0"
@@ -35,6 +35,7 @@ __all__ = [
     "WorkbenchError",
     "__version__",
     "arrays",
+    "catalogue",
     "cohort",
     "dicom",
     "extracts",
@@ -49,9 +50,15 @@ __all__ = [
 ]
 
 
+#: Rooms within rooms that have a public name of their own.
+_INNER = {"catalogue": "workbench.cohort.catalogue"}
+
+
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
+    if name in _INNER:
+        return import_module(_INNER[name])
     if name in _ROOMS:
         return import_module(f"workbench.{name}")
     raise AttributeError(f"module 'workbench' has no attribute {name!r}")

@@ -1,0 +1,151 @@
+"""Header values as archives hold them -> one spelling; the raw text always stays beside it.
+
+Nothing is guessed from descriptions, and what is in no table stays as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+#: Ages beyond this are no ages.
+OLDEST: Final = 120.0
+_AGE = re.compile(r"(\d{1,3})([YMWD]?)", re.IGNORECASE)
+#: Days in a unit of a DICOM age string (PS3.5 6.2, AS), over days in a year.
+_YEARS: Final = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+#: PatientSex (PS3.3 C.7.1.1) -> our word.
+SEXES: Final = {"M": "male", "F": "female", "O": "other"}
+#: Modalities whose objects are no images but say something of images (PS3.3 C.7.3.1.1.1).
+ANNOTATIONS: Final = ("SEG", "RTSTRUCT", "SR", "ANN", "M3D", "PR", "KO", "RWV", "REG", "FID", "RTPLAN", "RTRECORD")
+#: What software that read an image on adds to the maker's name.
+_ADDED = re.compile(r"\s*/\s*(mim software|mimvista)\.?$")
+
+
+def _table(name: str) -> list[dict[str, str]]:
+    text = files("workbench.cohort").joinpath("catalogue", name).read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+@cache
+def _makers() -> list[tuple[re.Pattern[str], str | None]]:
+    return [(re.compile(row["pattern"]), row["maker"] or None) for row in _table("makers.csv")]
+
+
+@cache
+def _body_parts() -> dict[str, tuple[str, ...]]:
+    return {row["spelling"]: tuple(row["parts"].split("|")) for row in _table("body_parts.csv")}
+
+
+@cache
+def _sites() -> dict[str, tuple[str, ...]]:
+    return {row["spelling"]: tuple(row["site"].split("|")) for row in _table("sites.csv")}
+
+
+def age(text: str | None) -> tuple[float | None, str]:
+    """Years, and what is odd about them; the text of the header is kept by who asks.
+
+    Parameters
+    ----------
+    text : str or None
+        A DICOM age string; a bare number counts as years, which is odd.
+
+    Examples
+    --------
+    >>> age("042Y"), age("018M"), age("90"), age("N-A")
+    ((42.0, ''), (1.5, ''), (90.0, 'no unit: taken for years'), (None, 'not an age'))
+    >>> age(None), age("155Y"), age("000Y")
+    ((None, ''), (None, 'beyond 120 years'), (0.0, 'zero'))
+    """
+    if text is None or not text.strip():
+        return None, ""
+    match = _AGE.fullmatch(text.strip())
+    if match is None:
+        return None, "not an age"
+    years = round(int(match[1]) * _YEARS[match[2].upper() or "Y"], 4)
+    if years > OLDEST:
+        return None, f"beyond {OLDEST:g} years"
+    if not match[2]:
+        return years, "no unit: taken for years"
+    return years, "zero" if years == 0 else ""
+
+
+def sex(text: str | None) -> str | None:
+    """``male``, ``female`` or ``other``; ``unknown`` for any other text, None where there is none.
+
+    Examples
+    --------
+    >>> sex("F"), sex("6657"), sex(None)
+    ('female', 'unknown', None)
+    """
+    if text is None or not text.strip():
+        return None
+    return SEXES.get(text.strip().upper(), "unknown")
+
+
+def maker(text: str | None) -> str | None:
+    """Who built the device, under one name; a spelling that no row of the table knows stays as it is.
+
+    Examples
+    --------
+    >>> maker("SIEMENS / MIM Software"), maker("QIICR"), maker("0000000")
+    ('Siemens', 'QIICR', None)
+    """
+    if text is None or not text.strip():
+        return None
+    plain = _ADDED.sub("", text.strip().strip('"').strip().casefold())
+    for pattern, name in _makers():
+        if pattern.fullmatch(plain):
+            return name
+    return text.strip()
+
+
+def body_parts(text: str | None) -> tuple[str, ...]:
+    """Parts of the body that a BodyPartExamined stands for; none where the table does not know it.
+
+    Examples
+    --------
+    >>> body_parts("CHESTABDPELVIS"), body_parts("Left Breast"), body_parts("FUSION")
+    (('Chest', 'Abdomen', 'Pelvis'), ('Breast',), ())
+    """
+    return () if text is None else _body_parts().get(text.strip().upper(), ())
+
+
+def sites(text: str | None) -> tuple[str, ...]:
+    """Tumour locations of a comma list, each under one name.
+
+    Examples
+    --------
+    >>> sites("Lung, prostate gland, Head-Neck")
+    ('Lung', 'Prostate', 'Head', 'Neck')
+    """
+    found: list[str] = []
+    for one in listed(text):
+        found.extend(_sites().get(one.casefold(), (one[:1].upper() + one[1:].lower() if one else one,)))
+    return tuple(dict.fromkeys(found))
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """Items of a comma list, each once.
+
+    Examples
+    --------
+    >>> listed("1.2.840.10008.1.2.1,1.2.840.10008.1.2.4.70")
+    ('1.2.840.10008.1.2.1', '1.2.840.10008.1.2.4.70')
+    """
+    return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+
+
+def commercial(licence: str | None) -> bool | None:
+    """Whether a licence allows commercial use; None where that is not told by its short name.
+
+    Examples
+    --------
+    >>> commercial("CC BY 4.0"), commercial("CC BY-NC 3.0"), commercial("Terms of a library")
+    (True, False, None)
+    """
+    if licence is None or not licence.upper().startswith("CC "):
+        return True if licence and licence.upper().startswith("CC0") else None
+    return "-NC" not in licence.upper()
