@@ -186,7 +186,7 @@ def test_the_folder_of_the_series_is_searched(opened: xr.Dataset, tmp_path: Path
     objects.write_seg(tmp_path / "images" / "deeper.dcm", objects.stack(), truth())
     found = opened.patient.masks()
     assert (found["mask"].values == truth()).all()
-    assert "mask_findings" not in found.attrs
+    assert found.attrs["mask_findings"] == ""
 
 
 def test_the_folders_beside_it_are_searched_where_it_holds_none(opened: xr.Dataset, tmp_path: Path) -> None:
@@ -343,3 +343,9 @@ def test_what_else_a_dataset_holds_stays_where_masks_are_loaded_again(opened: xr
     assert {"image", "mask", "body"} == set(again.data_vars)
     assert again.attrs["reader"] == "first"
     assert set(opened.coords) <= set(again.coords)
+
+
+def test_segments_of_a_label_map_keep_what_it_says_of_them(masked: xr.Dataset) -> None:
+    again = masked.patient.masks(masked.patient.label_map(order=[1]))
+    for name in ("segment", "segment_code", "segment_standard", "segment_source_uid"):
+        np.testing.assert_array_equal(again[name].values, masked[name].values)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
+import xarray as xr
 
 import workbench as wb
 from tests import factories
-from workbench.errors import AmbiguousSeries, SeriesNotFound, UsageError
+from workbench.errors import AmbiguousSeries, SeriesNotFound, UsageError, WorkbenchError
+from workbench.options import options
 from workbench.synthetic import write_federation
 
 
@@ -47,6 +50,37 @@ def test_a_split_series_asks_for_its_part(cohort: wb.Cohort) -> None:
     main, localiser = cohort.load(uid, part=1), cohort.load(uid, part=2)
     assert main.sizes["z"] > localiser.sizes["z"] == 1
     assert main.attrs["n_parts"] == 2
+
+
+def test_a_series_of_a_cohort_knows_its_files(cohort: wb.Cohort, truth: dict, tmp_path: Path) -> None:
+    # One of each node: links lead into a data lake in some layouts.
+    lesions = {lesion["node"]: lesion for lesion in truth["lesions"]}
+    assert len(lesions) > 1
+    for node, lesion in lesions.items():
+        uid = lesion["series_uid"]
+        part = 1 if cohort.series.set_index("SeriesInstanceUID").loc[uid, "n_parts"] > 1 else None
+        drawn = cohort.load(uid, masks=True, part=part)
+        found = cohort.load(uid, part=part).patient.masks()
+        np.testing.assert_array_equal(found["mask"].any("segment").values, drawn["mask"].any("segment").values)
+        if "affine" in drawn.coords:
+            path = wb.labels.to_seg(drawn["mask"], tmp_path / f"{node}.dcm", images=drawn, codes="SCT:108369006",
+                                    algorithm="MANUAL")  # fmt: skip
+            np.testing.assert_array_equal(drawn.patient.masks(path)["mask"].values, drawn["mask"].values)
+
+
+def test_a_series_opens_through_links_where_the_user_allows_it(cohort: wb.Cohort, monkeypatch: Any) -> None:
+    (node,) = (extract for extract in cohort.extracts if extract.layout == "dataset-service" and extract.link_roots)
+    uid = cohort.series.query("node == @node.node and kind == 'image' and n_parts == 1")["SeriesInstanceUID"].iloc[0]
+    with pytest.raises(WorkbenchError, match="link_roots"):
+        xr.open_dataset(node.root, engine="dicom", series=uid)
+    found = xr.open_dataset(node.root, engine="dicom", series=uid, link_roots=node.link_roots)
+    assert found["image"].identical(cohort.load(uid)["image"])
+    tree = xr.open_datatree(node.root, engine="dicom", link_roots=[str(root) for root in node.link_roots])
+    assert any(uid in path for path in tree.groups)
+    monkeypatch.setattr(options, "link_roots", node.link_roots)
+    assert xr.open_dataset(node.root, engine="dicom", series=uid)["image"].identical(found["image"])
+    with pytest.raises(UsageError, match="link_roots"):
+        xr.open_dataset(node.root, engine="dicom", link_roots="lake")
 
 
 def test_a_series_that_is_not_there_or_not_an_image(cohort: wb.Cohort) -> None:

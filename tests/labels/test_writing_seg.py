@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories, multiframe
+from tests.labels import objects
 from tests.strategies import hollow_masks
 from workbench.arrays import open_series
-from workbench.errors import GridMismatch, LabelError, SeriesNotFound, UsageError
+from workbench.errors import GridMismatch, LabelError, PathNotFound, SeriesNotFound, UsageError
 from workbench.labels import describe, masks_on_grid
 from workbench.labels.segment_codes import SegmentCodes
 from workbench.labels.writing_seg import to_seg
@@ -144,12 +145,72 @@ def test_an_algorithm_says_no_family_that_nobody_stated(series: Path, tmp_path: 
     assert "SegmentationAlgorithmIdentificationSequence" not in segment
 
 
-def test_an_image_of_the_series_is_never_overwritten(series: Path) -> None:
+@pytest.fixture
+def held(series: Path, tmp_path: Path) -> dict[str, Path]:
+    """Files that a user would not miss gladly: what they are, and where."""
     image = sorted(series.iterdir())[0]
-    before = image.read_bytes()
-    with pytest.raises(UsageError, match="one of the images"):
-        to_seg(drawn(), image, images=series, codes=NEOPLASM, algorithm="MANUAL")
-    assert image.read_bytes() == before
+    (tmp_path / "table.csv").write_text("patient_id\nP1\n")
+    (tmp_path / "linked.dcm").hardlink_to(image)
+    (tmp_path / "pointing.dcm").symlink_to(image)
+    (tmp_path / "dangling.dcm").symlink_to(tmp_path / "nothing")
+    slice_of_another, *_ = factories.stack(tmp_path / "other", SeriesInstanceUID=f"{factories.SERIES}.9")
+    region = objects.Region([("CLOSED_PLANAR", np.array([[0.0, 0, 0], [4, 0, 0], [4, 4, 0]]))])
+    return {
+        "image": image, "hard link to an image": tmp_path / "linked.dcm", "link to an image": tmp_path / "pointing.dcm",
+        "dangling link": tmp_path / "dangling.dcm", "table": tmp_path / "table.csv",
+        "image of another series": slice_of_another,
+        "structure set": objects.write_rtstruct(tmp_path / "rs.dcm", region), "folder": tmp_path / "other",
+    }  # fmt: skip
+
+
+def test_nothing_but_a_segmentation_is_ever_replaced(series: Path, held: dict[str, Path]) -> None:
+    before = {path: path.read_bytes() for path in held.values() if path.is_file()}
+    for overwrite in (False, True):
+        for path in held.values():
+            with pytest.raises(UsageError):
+                to_seg(drawn(), path, images=series, codes=NEOPLASM, algorithm="MANUAL", overwrite=overwrite)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_segmentation_is_replaced_where_the_caller_says_so(series: Path, tmp_path: Path) -> None:
+    how: dict[str, Any] = {"images": series, "codes": NEOPLASM, "algorithm": "MANUAL"}
+    path = to_seg(drawn(), tmp_path / "m.dcm", **how)
+    first = path.read_bytes()
+    with pytest.raises(UsageError, match=r"already \[m.dcm\].*overwrite=True"):
+        to_seg(drawn(1), path, **how)
+    assert path.read_bytes() == first
+    to_seg(drawn(1), path, overwrite=True, **how)
+    np.testing.assert_array_equal(masks_on_grid(path, grid=grid_of(series)).data[0], drawn(1))
+    # But not while the mask is read from it.
+    mask = xr.open_dataset(series, engine="dicom").patient.masks(path)["mask"]
+    with pytest.raises(UsageError, match="came from that file"):
+        to_seg(mask, path, images=series, overwrite=True)
+
+
+def test_no_folder_is_made_on_the_way(series: Path, tmp_path: Path) -> None:
+    with pytest.raises(PathNotFound, match=r"no such folder \[absent\]"):
+        to_seg(drawn(), tmp_path / "absent" / "m.dcm", images=series, codes=NEOPLASM, algorithm="MANUAL")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_says_which_series_is_meant(series: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    factories.stack(folder / "other", first=20, SeriesInstanceUID=f"{factories.SERIES}.9")
+    for path in series.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    opened = xr.open_dataset(folder, engine="dicom", series=factories.SERIES)
+    path = to_seg(drawn(), tmp_path / "m.dcm", images=opened, codes=NEOPLASM, algorithm="MANUAL")
+    assert describe(path).referenced_series_uids == (factories.SERIES,)
+    files = xr.open_dataset(sorted(series.iterdir()), engine="dicom")
+    to_seg(drawn(), tmp_path / "n.dcm", images=files, codes=NEOPLASM, algorithm="MANUAL")
+
+
+def test_tiles_of_a_mosaic_have_no_segmentation(tmp_path: Path) -> None:
+    image = multiframe.mosaic(tmp_path / "image" / "m.dcm", multiframe.numbered(4))
+    opened = xr.open_dataset(image, engine="dicom")
+    mask = opened["image"] > 0
+    with pytest.raises(LabelError, match=r"tiles of a mosaic.*to_nifti"):
+        to_seg(mask, tmp_path / "m.dcm", images=opened, codes=NEOPLASM, algorithm="MANUAL", names=["all"])
 
 
 def test_missing_codes_are_named_with_how_to_search(series: Path, tmp_path: Path) -> None:
@@ -160,6 +221,9 @@ def test_missing_codes_are_named_with_how_to_search(series: Path, tmp_path: Path
         to_seg(mask, tmp_path / "m.dcm", images=series, codes="SCT:59441001", algorithm="MANUAL")
     with pytest.raises(UsageError, match="algorithm_name of a, b"):
         to_seg(mask, tmp_path / "m.dcm", images=series, codes=NEOPLASM, algorithm="AUTOMATIC")
+    # The way out is told for what is missing, and for nothing else.
+    with pytest.raises(UsageError, match=r"this is missing: algorithm_name of a\. Pass for example algorithm_name="):
+        to_seg(masks(drawn(), folder=series), tmp_path / "m.dcm", images=series, codes=NEOPLASM, algorithm="AUTOMATIC")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -241,8 +305,9 @@ def test_an_empty_segment_is_written_and_read_as_empty(series: Path, tmp_path: P
     empty = np.zeros(SHAPE, dtype=bool)
     for arrays in ((drawn(), empty), (empty, drawn()), (empty,)):
         path = to_seg(
-            masks(*arrays, folder=series), tmp_path / "m.dcm", images=series, codes=NEOPLASM, algorithm="MANUAL"
-        )
+            masks(*arrays, folder=series), tmp_path / "m.dcm", images=series, codes=NEOPLASM, algorithm="MANUAL",
+            overwrite=True,
+        )  # fmt: skip
         np.testing.assert_array_equal(masks_on_grid(path, grid=grid_of(series)).data, np.stack(arrays))
 
 
@@ -250,7 +315,7 @@ def test_names_keep_their_letters_whatever_the_images_character_set(tmp_path: Pa
     for name, charset in {"Łódź^Á": "ISO_IR 192", "Ärmel^Ö": "ISO_IR 100", "X": None}.items():
         folder = tmp_path / "series"
         factories.stack(folder, SpecificCharacterSet=charset, PatientName=name, StudyDescription=name)
-        path = to_seg(drawn(), tmp_path / "m.dcm", images=folder, codes=NEOPLASM, algorithm="MANUAL")
+        path = to_seg(drawn(), tmp_path / f"{charset}.dcm", images=folder, codes=NEOPLASM, algorithm="MANUAL")
         assert str(pydicom.dcmread(path).PatientName) == name
 
 
@@ -266,7 +331,7 @@ def test_a_tilted_series_and_one_with_a_gap_are_written_slice_by_slice(tmp_path:
     for name, how in {"tilt": {"lean": (0.0, 0.2, 0.0)}, "gap": {"depths": (0, 2, 4, 8, 10, 12)}}.items():
         folder = tmp_path / name
         factories.stack(folder, **how)
-        path = to_seg(drawn(), tmp_path / "m.dcm", images=folder, codes=NEOPLASM, algorithm="MANUAL")
+        path = to_seg(drawn(), tmp_path / f"{name}.dcm", images=folder, codes=NEOPLASM, algorithm="MANUAL")
         np.testing.assert_array_equal(masks_on_grid(path, grid=grid_of(folder)).data[0], drawn())
 
 

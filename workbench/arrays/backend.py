@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ class DicomBackendEntrypoint(BackendEntrypoint):
     open_dataset_parameters = (
         "filename_or_obj", "drop_variables", "mask_and_scale", "decode_times", "decode_timedelta", "use_cftime",
         "concat_characters", "decode_coords", "series", "part", "values", "dtype", "tags",
+        "link_roots",
     )  # fmt: skip
     supports_groups = True
 
@@ -40,6 +42,7 @@ class DicomBackendEntrypoint(BackendEntrypoint):
         values: str = "physical",
         dtype: str | None = None,
         tags: Sequence[TagName] = (),
+        link_roots: Sequence[str | os.PathLike[str]] = (),
     ) -> xr.Dataset:
         """Lazy Dataset of one series: ``image`` (z, y, x) in physical values; see ``docs/arrays.md``.
 
@@ -47,7 +50,9 @@ class DicomBackendEntrypoint(BackendEntrypoint):
         they are stored there is ``values="stored"``.
         """
         unwanted = _names(drop_variables)
-        dataset = open_series(filename_or_obj, series=series, part=part, values=values, dtype=dtype, tags=tags)
+        dataset = open_series(
+            filename_or_obj, series=series, part=part, values=values, dtype=dtype, tags=tags, link_roots=link_roots
+        )
         return dataset.drop_vars(unwanted, errors="ignore")
 
     def open_datatree(  # type: ignore[override]
@@ -70,10 +75,11 @@ class DicomBackendEntrypoint(BackendEntrypoint):
         values: str = "physical",
         dtype: str | None = None,
         tags: Sequence[TagName] = (),
+        link_roots: Sequence[str | os.PathLike[str]] = (),
     ) -> dict[str, xr.Dataset]:
         """Lazy Datasets by path in the tree; arguments as in :meth:`open_dataset`."""
         unwanted = _names(drop_variables)
-        groups = open_study(filename_or_obj, values=values, dtype=dtype, tags=tags)
+        groups = open_study(filename_or_obj, values=values, dtype=dtype, tags=tags, link_roots=link_roots)
         return {path: dataset.drop_vars(unwanted, errors="ignore") for path, dataset in groups.items()}
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:

@@ -28,6 +28,7 @@ from workbench.arrays.lazy import LazyImage
 from workbench.dicom.pixels.codecs import decoder_name
 from workbench.dicom.pixels.frames import MAX_FRAME_BYTES, FrameReader, frame_refs, read_frame
 from workbench.dicom.series import Series
+from workbench.dicom.series_files import SeriesFiles
 from workbench.dicom.stacks.split import numbers
 from workbench.dicom.stacks.stack import Plan
 from workbench.dicom.values.pet import suv_factors
@@ -131,7 +132,9 @@ def build(
             coords["suv_factor"] = varying_coord(plan, (*leading, "z"), factors.factor, told)
             told_by = (*codes(attrs["findings"]), *(finding.code for finding in factors.findings))
             attrs["findings"] = words(sorted(set(told_by)))
-    return xr.Dataset({"image": image}, coords=coords, attrs=attrs)
+    dataset = xr.Dataset({"image": image}, coords=coords, attrs=attrs)
+    dataset.encoding["files"] = SeriesFiles(os.path.abspath(root), plan.rows["path"])
+    return dataset
 
 
 def _refuse(series: Series, plan: Plan) -> None:

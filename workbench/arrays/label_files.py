@@ -129,7 +129,7 @@ def files_of(source: Paths | None, dataset: xr.Dataset) -> tuple[list[LabelFile]
         if not place.exists():
             raise PathNotFound("no such file or folder", file=place.name, remedy="check the path")
         if place.is_dir():
-            objects, told = _below([place], place, series, instances)
+            objects, told = _below([place], place, series, instances, _link_roots(dataset))
             here = [*objects, *_nifti(place)]
             found += here
             findings += told
@@ -140,6 +140,11 @@ def files_of(source: Paths | None, dataset: xr.Dataset) -> tuple[list[LabelFile]
             found.append(file)
             findings += [] if file.is_nifti else _other_series(file, series, instances)
     return found, findings
+
+
+def _link_roots(dataset: xr.Dataset) -> list[Path]:
+    """Folders that links could lead to when the Dataset was opened."""
+    return [Path(root) for root in dataset.encoding.get("link_roots", ())]
 
 
 def _instances(dataset: xr.Dataset) -> list[str]:
@@ -188,7 +193,8 @@ def _other_series(file: LabelFile, series: str, instances: frozenset[str]) -> li
 
 
 def _around(dataset: xr.Dataset, series: str, instances: frozenset[str]) -> tuple[list[LabelFile], list[Finding]]:
-    opened = dataset.encoding.get("source")
+    files = dataset.encoding.get("files")
+    opened = dataset.encoding.get("source") or (files.folder() if files is not None else "")
     if not opened:
         raise UsageError(
             "this Dataset does not say where it was opened from",
@@ -198,11 +204,12 @@ def _around(dataset: xr.Dataset, series: str, instances: frozenset[str]) -> tupl
     if not place.exists():
         raise PathNotFound("the folder that the Dataset was opened from is gone", remedy="name the label objects")
     folder = place if place.is_dir() else place.parent
-    found, findings = _below([folder], folder, series, instances)
+    roots = _link_roots(dataset)
+    found, findings = _below([folder], folder, series, instances, roots)
     found += named_as_masks(folder, root=folder)
     if not found:
         beside = _beside(folder)
-        found, further = _below(beside, folder.parent, series, instances) if beside else ([], [])
+        found, further = _below(beside, folder.parent, series, instances, roots) if beside else ([], [])
         findings += further
     if not found:
         findings.append(Finding("label-absent", "no segmentation or structure set here refers to the series"))
@@ -225,11 +232,11 @@ def _beside(folder: Path) -> list[Path]:
 
 
 def _below(
-    paths: Sequence[Path], root: Path, series: str, instances: frozenset[str]
+    paths: Sequence[Path], root: Path, series: str, instances: frozenset[str], link_roots: Sequence[Path] = ()
 ) -> tuple[list[LabelFile], list[Finding]]:
     """Label objects among files and below folders that refer to the series; what refers to nothing is a finding."""
     try:
-        table, base, _ = headers_of(list(paths) if len(paths) > 1 else paths[0])
+        table, base, _ = headers_of(list(paths) if len(paths) > 1 else paths[0], link_roots=link_roots)
     except EmptyExtract:
         return [], []
     columns = ["path", "size", "mtime_ns", "kind", "referenced_series", "SOPInstanceUID", "header_digest"]

@@ -270,9 +270,12 @@ def _unmapped(dataset: xr.Dataset, masks: Sequence[Masks]) -> xr.Dataset:
 
 
 def told(dataset: xr.Dataset, findings: Sequence[Finding]) -> xr.Dataset:
-    """Dataset with the findings in its attributes: codes among the others, texts in the lines of ``mask_findings``."""
+    """Dataset with the findings in its attributes: codes among the others, texts in the lines of ``mask_findings``.
+
+    The text is empty where nothing is irregular.
+    """
     if not findings:
-        return dataset
+        return dataset.assign_attrs(mask_findings="")
     texts = [f"{f.code}: {f.message}" + (f" [{f.path}]" if f.path else "") for f in findings]
     known = sorted({*codes(dataset.attrs.get("findings", "")), *(f.code for f in findings)})
     return dataset.assign_attrs(findings=words(known), mask_findings="\n".join(texts))

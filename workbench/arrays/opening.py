@@ -14,6 +14,7 @@ from workbench.dicom.scan import scan
 from workbench.dicom.series import choose, choose_part, iterate_series, named, usable
 from workbench.errors import EmptyExtract, PathNotFound, UsageError
 from workbench.findings import Finding
+from workbench.options import options
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,9 @@ class Headers(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def headers_of(paths: Paths, *, tags: Sequence[TagName] = ()) -> Headers:
+def headers_of(
+    paths: Paths, *, tags: Sequence[TagName] = (), link_roots: Sequence[str | os.PathLike[str]] = ()
+) -> Headers:
     """Header table of files or folders and everything in them.
 
     Parameters
@@ -45,13 +48,15 @@ def headers_of(paths: Paths, *, tags: Sequence[TagName] = ()) -> Headers:
         A folder, a file, or several of either.
     tags : sequence, optional
         Further tags to read, by keyword or number.
+    link_roots : sequence of path, optional
+        Folders that links below the paths may lead to, beside the paths themselves and ``options.link_roots``.
 
     Raises
     ------
     PathNotFound, EmptyExtract, UsageError
     """
     root, places = _places(paths)
-    found = scan(root, places=places, tags=tags)
+    found = scan(root, places=places, allowed_roots=allowed(link_roots), tags=tags)
     table = named(found.table)
     if not usable(table).num_rows:
         if "dicomdir" in table["status"].to_pylist():
@@ -62,8 +67,22 @@ def headers_of(paths: Paths, *, tags: Sequence[TagName] = ()) -> Headers:
             )
         first = next((f for f in found.findings), None)
         reason = f"no readable DICOM object ({first.code}: {first.path})" if first else "no DICOM object"
-        raise EmptyExtract(reason, file=_label(paths), remedy="check the path")
+        raise EmptyExtract(reason, file=_label(paths), remedy=first.remedy if first else "check the path")
     return Headers(table, root, tuple(finding for finding in found.findings if finding.code in _ON_THE_WAY))
+
+
+def allowed(link_roots: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
+    """Folders that links may lead to: those that are given, and those of the options.
+
+    Raises
+    ------
+    UsageError
+        Not a list of folders.
+    """
+    given = link_roots if isinstance(link_roots, (list, tuple)) else [None]
+    if not all(isinstance(root, (str, os.PathLike)) and os.fspath(root) for root in given):
+        raise UsageError("link_roots is no list of folders", remedy="e.g. link_roots=['datalake']")
+    return (*(Path(root) for root in given if root is not None), *options.link_roots)
 
 
 def _places(paths: Paths) -> tuple[Path, list[Place]]:
@@ -115,16 +134,19 @@ def open_series(
     values: str = "physical",
     dtype: str | None = None,
     tags: Sequence[TagName] = (),
+    link_roots: Sequence[str | os.PathLike[str]] = (),
 ) -> xr.Dataset:
     """Lazy Dataset of one series in a folder, a file or several; see :func:`workbench.arrays.build.build`."""
     from workbench.arrays.build import build
 
     if series is not None and not isinstance(series, str):
         raise UsageError("series is not a text", remedy="name one SeriesInstanceUID; open a tree for several")
-    table, root, findings = headers_of(paths, tags=tags)
+    table, root, findings = headers_of(paths, tags=tags, link_roots=link_roots)
     chosen = choose(table, root, series=series, where=_label(paths))
     chosen = replace(chosen, findings=(*chosen.findings, *findings))
-    return build(chosen, choose_part(chosen, part), root, values=values, dtype=dtype, tags=column_names(tags))
+    dataset = build(chosen, choose_part(chosen, part), root, values=values, dtype=dtype, tags=column_names(tags))
+    dataset.encoding["link_roots"] = [os.path.abspath(root) for root in link_roots]
+    return dataset
 
 
 def open_study(
@@ -133,6 +155,7 @@ def open_study(
     values: str = "physical",
     dtype: str | None = None,
     tags: Sequence[TagName] = (),
+    link_roots: Sequence[str | os.PathLike[str]] = (),
 ) -> dict[str, xr.Dataset]:
     """Lazy Datasets of every image series below a folder, by tree path ``/study/series[/part-N]``.
 
@@ -142,7 +165,7 @@ def open_study(
     from workbench.arrays.tree import tree_groups
     from workbench.errors import DicomError
 
-    table, root, _ = headers_of(paths, tags=tags)
+    table, root, _ = headers_of(paths, tags=tags, link_roots=link_roots)
     groups: dict[str, xr.Dataset] = {}
     failed: list[str] = []
     for series in iterate_series(table, root):

@@ -71,7 +71,7 @@ def load(
         raise UsageError(f"{', '.join(given)} without masks", remedy="load with masks=True")
     series = choose(_instances(extract, series_uid), extract.root, series=series_uid, where=extract.node)
     plan = choose_part(series, part)
-    dataset = build(series, plan, extract.root, values=values, dtype=dtype)
+    dataset = _of(extract, build(series, plan, extract.root, values=values, dtype=dtype))
     listed = database.rows(
         "select patient_id from series where node = ? and SeriesInstanceUID = ?", [extract.node, series_uid]
     )
@@ -83,6 +83,12 @@ def load(
             findings.append(Finding("label-absent", "no segmentation or structure set refers to the series"))
         dataset, further = with_masks(dataset, plan, files, options=options)
         dataset = told(dataset, [*findings, *further])
+    return dataset
+
+
+def _of(extract: Stored, dataset: xr.Dataset) -> xr.Dataset:
+    """Dataset that knows where links of its extract may lead, for whoever looks beside its files."""
+    dataset.encoding["link_roots"] = list(extract.link_roots)
     return dataset
 
 
@@ -141,7 +147,7 @@ def datatree(extracts: Sequence[Stored], database: Database) -> xr.DataTree:
                 for number, plan in enumerate(series.plans, 1):
                     name = stem if len(series.plans) == 1 else f"{stem}/part-{number}"
                     try:
-                        dataset = build(series, plan, extract.root)
+                        dataset = _of(extract, build(series, plan, extract.root))
                     except DicomError as error:
                         failed.append(f"{extract.node} {series.uid}: {error.what}")
                         continue

@@ -59,7 +59,8 @@ def masks_of(
     sop_instance_uids : sequence of str, optional
         SOPInstanceUID of each slice of the grid; a DataArray that has its own must agree.
     names : mapping of int to str, or sequence of str, optional
-        Name of each label, or of each segment in order; by default the array's own coordinate, ``label 1`` elsewhere.
+        Name of each label, or of each segment in order; by default what the array itself says in a coordinate, or a
+        label map in ``attrs["label_names"]``, ``label 1`` elsewhere.
     fraction : {"probability", "occupancy"}, optional
         Take numbers between 0 and 1 as fractions of this kind.
     check_frame : bool, default True
@@ -248,6 +249,8 @@ def _segment(
             if dim in labels.coords and not labels[dim].dims and n == 1:
                 name = str(labels[dim].item())
                 told = {f: str(labels[f"{dim}_{f}"].item()) for f in FIELDS if f"{dim}_{f}" in labels.coords}
+        if not name and labels.dtype.kind in "ui":
+            name, told = _of_label_map(labels, number)
     if isinstance(names, Mapping):
         name = names.get(number, name)
     elif names is not None:
@@ -255,6 +258,13 @@ def _segment(
             raise UsageError(f"names for {n} segments are needed", remedy="one name for each")
         name = names[place]
     return Segment(number, name or f"label {number}", kind="ARRAY", **told)
+
+
+def _of_label_map(labels: Any, number: int) -> tuple[str, dict[str, str]]:
+    """Name and further fields of a label, where line *number* of the texts ``attrs["label_<field>"]`` says them."""
+    said = {f: str(labels.attrs.get(f"label_{f}", "")).split("\n") for f in ("names", *FIELDS)}
+    held = {f: lines[number - 1] for f, lines in said.items() if number <= len(lines) and lines[number - 1]}
+    return held.pop("names", ""), held
 
 
 def _findings(layers: ArrayLayers, fraction: str | None) -> tuple[Finding, ...]:

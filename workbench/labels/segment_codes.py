@@ -99,10 +99,18 @@ def coded_segments(
     if missing:
         told = "; ".join(f"{what} of {', '.join(names[:10])}" for what, names in missing.items())
         first = segments[0].name
+        examples = {
+            "type": f"codes={{{first!r}: {{'type': 'SCT:10200004'}}}}",
+            "category": f"codes={{{first!r}: {{'type': 'SCT:10200004', 'category': 'SCT:123037004'}}}}",
+            "algorithm": "algorithm='MANUAL'",
+            "algorithm_name": "algorithm_name='nnU-Net 2' (what drew it, never a person)",
+        }
+        lacks_code = any(what.startswith(("type", "category")) for what in missing)
+        search = "Search codes with workbench.labels.search_codes('liver'). " if lacks_code else ""
+        shown = ", ".join(dict.fromkeys(examples[what.partition(" ")[0]] for what in missing))
         raise UsageError(
-            f"a DICOM segmentation needs codes, and these are missing: {told}",
-            remedy="Search them with workbench.labels.search_codes('liver'), and pass for example "
-            f"codes={{{first!r}: {{'type': 'SCT:10200004'}}}}, algorithm='MANUAL'",
+            f"a DICOM segmentation must say more, and this is missing: {told}",
+            remedy=f"{search}Pass for example {shown}",
         )
     return found
 

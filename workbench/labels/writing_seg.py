@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -12,31 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench import __version__
-from workbench.dicom.listing import Place
-from workbench.dicom.scan import scan
-from workbench.dicom.series import iterate_series, named
-from workbench.dicom.stacks.stack import Plan
-from workbench.errors import LabelError, PathNotFound, SeriesNotFound, UsageError, WorkbenchError
+from workbench.errors import LabelError, PathNotFound, UsageError, WorkbenchError
 from workbench.labels.header import quiet
 from workbench.labels.plain_array import masks_of
 from workbench.labels.segment import Masks
 from workbench.labels.segment_codes import Coded, OneOrMore, coded_segments
+from workbench.labels.source_images import SourceImages, source_images
 from workbench.writing import aside
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 SegType = Literal["BINARY", "FRACTIONAL", "LABELMAP"]
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
+#: SOP classes of segmentations: plain, and label map (PS3.4 B.5).
+SEGMENTATIONS: Final = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 #: Steps between 0 and 1 of a written fraction (MaximumFractionalValue).
 FRACTION_STEPS: Final = 255
-#: What a SEG takes over from its images: of type 2 in PS3.3 C.7.1.1 and C.7.2.1, so empty where an image lacks it.
-#: highdicom wants each of them there, and one character set: texts are written in UTF-8.
-_COPIED: Final = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime",
-    "AccessionNumber", "ReferringPhysicianName",
-)  # fmt: skip
 
 
 def to_seg(
@@ -52,6 +43,7 @@ def to_seg(
     fraction: Literal["probability", "occupancy"] | None = None,
     series_description: str = "Segmentation",
     series_number: int = 1,
+    overwrite: bool = False,
 ) -> Path:
     """Write a DICOM SEG of *mask* on the slices of its images; the path of the file, which is whole or not there.
 
@@ -61,7 +53,7 @@ def to_seg(
         (segment, z, y, x) or (z, y, x): bool, whole-number labels, or fractions. A DataArray may be cropped; it is
         placed by its coordinates and must agree in ``sop_instance_uid``. An array has the shape of the image.
     path : path
-        File to write.
+        File to write, in a folder that is there.
     images : path, sequence of paths, or xarray.Dataset
         The series it was made on: a folder, its files, or the Dataset opened from them. Only headers are read.
     codes : mapping
@@ -80,6 +72,8 @@ def to_seg(
         What fractions are; needed for them unless the mask says so in ``attrs["value_kind"]``.
     series_description, series_number : str, int
         Of the new series.
+    overwrite : bool, default False
+        Replace a file of that name. Only a segmentation is ever replaced, and never one that the mask came from.
 
     Returns
     -------
@@ -88,11 +82,13 @@ def to_seg(
     Raises
     ------
     UsageError
-        Codes, algorithm or the kind of fractions are missing; they are named.
+        Codes, algorithm or the kind of fractions are missing; they are named. Or there is such a file already.
     GridMismatch
         The mask is not on the voxels of the images.
     LabelError
         Segments overlap in a LABELMAP, or the images' headers do not allow a segmentation.
+    PathNotFound
+        No such folder to write to.
     SeriesNotFound
         The images of the mask are not among *images*.
     WriteError
@@ -108,7 +104,8 @@ def to_seg(
     --------
     >>> to_seg(ds["mask"], "mask.dcm", images=ds, codes="SCT:108369006", algorithm="MANUAL")  # doctest: +SKIP
     """
-    source = _source(mask, images)
+    target = _target(path)
+    source = source_images(mask, images)
     fraction = fraction or _stated_fraction(mask)
     masks = masks_of(mask, grid=source.plan.grid, sop_instance_uids=source.uids, names=names, fraction=fraction)
     written: SegType = kind or ("FRACTIONAL" if masks.kind == "fraction" else "BINARY")
@@ -116,6 +113,13 @@ def to_seg(
         raise UsageError(f"{masks.kind}s are not written as {written}", remedy="leave kind out")
     if not masks.segments:
         raise UsageError("there is no segment to write", remedy="give a mask with at least one label")
+    _require_free(target, source, {s.source_uid for s in masks.segments if s.source_uid}, overwrite=overwrite)
+    if source.mosaic:
+        raise LabelError(
+            "these slices are tiles of a mosaic: DICOM has no segmentation of a part of a picture",
+            series=source.series_uid,
+            remedy="write NIfTI, ds.patient.to_nifti(..., variable='mask'), or have the series exported as multi-frame",
+        )
     described = coded_segments(masks.segments, codes, algorithm=algorithm, name=algorithm_name)
     pixels = source.in_stored_order(_pixels(masks, written))
     with quiet():
@@ -133,126 +137,44 @@ def to_seg(
                 tag=lacking,
                 remedy="ask the node for the headers",
             ) from None
-        if Path(path).resolve() in source.files():
-            raise UsageError(
-                "that file is one of the images", file=Path(path).name, remedy="give the segmentation a name of its own"
-            )
         made.SeriesDescription = series_description
         made.SeriesNumber = series_number
-        with aside(Path(path)) as place:
+        with aside(target) as place:
             made.save_as(place)
-    return Path(path)
+    return target
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Source:
-    """The images a mask was made on."""
-
-    #: SeriesInstanceUID.
-    series_uid: str
-    #: Where their frames are.
-    plan: Plan
-    #: Row of the plan of each slice.
-    rows: list[int]
-    #: Folder the paths are relative to.
-    root: Path
-
-    @property
-    def uids(self) -> list[str]:
-        """SOPInstanceUID of each slice."""
-        uids = self.plan.rows["SOPInstanceUID"].to_pylist()
-        return [uids[row] or "" for row in self.rows]
-
-    @property
-    def multi_frame(self) -> bool:
-        """Whether the slices are frames of one file."""
-        return int(self.plan.rows["NumberOfFrames"][self.rows[0]].as_py() or 1) > 1
-
-    def files(self) -> set[Path]:
-        """The files of the series, resolved."""
-        return {(self.root / path).resolve() for path in self.plan.rows["path"].to_pylist()}
-
-    def headers(self) -> list[Dataset]:
-        """Headers of the files, in the order of the slices."""
-        import pydicom
-
-        paths = self.plan.rows["path"].to_pylist()
-        several = dict.fromkeys(paths[row] for row in self.rows)
-        if self.multi_frame and len(several) > 1:
-            raise UsageError("the slices lie in several multi-frame files", remedy="write one SEG for each file")
-        read = [pydicom.dcmread(self.root / path, stop_before_pixels=True) for path in several]
-        # The first is the one that patient and study are taken from.
-        read[0].decode()
-        for header in read:
-            for keyword in _COPIED:
-                setattr(header, keyword, str(header.get(keyword) or ""))
-            header.SpecificCharacterSet = "ISO_IR 192"
-        return read
-
-    def in_stored_order(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """Pixels (z, y, x[, segment]) as a multi-frame file has its frames; unchanged for single frames."""
-        if not self.multi_frame:
-            return pixels
-        count = int(self.plan.rows["NumberOfFrames"][self.rows[0]].as_py())
-        frames = np.array([self.plan.rows["frame"][row].as_py() for row in self.rows])
-        stored = np.zeros((count, *pixels.shape[1:]), dtype=pixels.dtype)
-        stored[frames] = pixels
-        return stored
+def _target(path: Any) -> Path:
+    """Where to write, in a folder that is there."""
+    if not isinstance(path, (str, os.PathLike)) or not (name := str(os.fspath(path))) or "\0" in name:
+        raise UsageError("path is no name of a file", remedy="e.g. 'lesion.dcm'")
+    target = Path(name)
+    if not target.parent.is_dir():
+        raise PathNotFound("no such folder", file=target.parent.name, remedy="make it first, or check the path")
+    if target.is_dir():
+        raise UsageError("that is a folder", file=target.name, remedy="name a file in it, e.g. 'lesion.dcm'")
+    return target
 
 
-def _source(mask: Any, images: Any) -> _Source:
-    """The series, and its volume, that the mask's instance UIDs name; the only one where it names none."""
-    wanted: list[str] = []
-    if hasattr(mask, "coords") and "sop_instance_uid" in mask.coords:
-        wanted = [str(uid) for uid in np.ravel(mask["sop_instance_uid"].values) if uid]
-    root, places = _places(images)
-    table = named(scan(root, places=places).table)
-    plans = [(series.uid, plan) for series in iterate_series(table, root) for plan in series.plans if not plan.refused]
-    if wanted:
-        for uid, plan in plans:
-            row_of = {uid: row for row, uid in enumerate(plan.rows["SOPInstanceUID"].to_pylist())}
-            for volume in plan.cells.reshape(-1, plan.cells.shape[-1]):
-                here = {plan.rows["SOPInstanceUID"][int(row)].as_py() for row in volume if row >= 0}
-                if set(wanted) <= row_of.keys() and set(wanted) <= here:
-                    return _Source(uid, plan, _complete(volume), root)
-        raise SeriesNotFound("the images of the mask are not there", remedy="name the folder of the series it is of")
-    if len(plans) != 1:
-        raise SeriesNotFound(
-            f"{len(plans)} series or parts that the mask could be of",
-            remedy="give a mask with sop_instance_uid, or the images of one",
-        )
-    if plans[0][1].extras:
-        dims = ", ".join(extra.name for extra in plans[0][1].extras)
-        raise SeriesNotFound(
-            f"several images at each place ({dims}), and the mask does not say which it was made on",
-            remedy="pass images= as the files of one volume, or a mask with sop_instance_uid",
-        )
-    (uid, plan) = plans[0]
-    return _Source(uid, plan, _complete(plan.cells), root)
+def _require_free(target: Path, source: SourceImages, uids: Collection[str], *, overwrite: bool) -> None:
+    """Nothing where writing destroys nothing but a segmentation that the caller gives up."""
+    if not os.path.lexists(target):
+        return
+    if target.exists() and source.holds(target):
+        raise UsageError("that file is one of the images", file=target.name, remedy="name another file")
+    if not overwrite:
+        raise UsageError("there is such a file already", file=target.name, remedy="name another, or overwrite=True")
+    from pydicom import dcmread
 
-
-def _complete(volume: NDArray[np.int64]) -> list[int]:
-    if (volume < 0).any():
-        raise LabelError("slices of this volume are missing", remedy="write on a volume that has all its slices")
-    return [int(row) for row in volume]
-
-
-def _places(images: Any) -> tuple[Path, list[Place]]:
-    """Folder and places of the images; a Dataset knows where it was opened from."""
-    given = images.encoding.get("source") if hasattr(images, "encoding") else images
-    if given is None:
-        raise UsageError("this Dataset does not know its files", remedy="pass images= as a folder or files")
-    several = [given] if isinstance(given, (str, os.PathLike)) else list(given)
-    paths = [Path(os.path.abspath(each)) for each in several]
-    for path in paths:
-        if not path.exists():
-            raise PathNotFound("no such file or folder", file=path.name, remedy="pass images= as a folder or files")
-    if not paths:
-        raise UsageError("no images given", remedy="pass images= as a folder or files")
-    if len(paths) == 1 and paths[0].is_dir():
-        return paths[0], [Place()]
-    root = Path(os.path.commonpath([path.parent for path in paths]))
-    return root, [Place(path.relative_to(root).as_posix()) for path in paths]
+    try:
+        held = dcmread(target, specific_tags=["SOPClassUID", "SOPInstanceUID"], stop_before_pixels=True)
+    except Exception:
+        held = None
+    if held is None or held.get("SOPClassUID") not in SEGMENTATIONS:
+        raise UsageError("only a segmentation is overwritten, and that file is none", file=target.name,
+                         remedy="name another file")  # fmt: skip
+    if held.get("SOPInstanceUID") in uids:
+        raise UsageError("the mask came from that file", file=target.name, remedy="name another file")
 
 
 def _stated_fraction(mask: Any) -> Literal["probability", "occupancy"] | None:
@@ -292,7 +214,7 @@ def _pixels(masks: Masks, kind: SegType) -> NDArray[Any]:
 
 
 def _segmentation(
-    source: _Source, pixels: NDArray[Any], described: list[Coded], kind: SegType, fractional_type: str
+    source: SourceImages, pixels: NDArray[Any], described: list[Coded], kind: SegType, fractional_type: str
 ) -> Dataset:
     import highdicom as hd
     from pydicom.uid import generate_uid
