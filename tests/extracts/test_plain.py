@@ -77,7 +77,7 @@ def test_table_named_with_an_underscore_is_not_loaded(tmp_path: Path) -> None:
     assert (tuple(extract.clinical), extract.tables) == ((), ())
 
 
-def test_workbook_is_named_and_not_read(tmp_path: Path) -> None:
+def test_damaged_workbook_is_named_and_not_read(tmp_path: Path) -> None:
     root = trees.plain(tmp_path)
     (root / "clinical.xlsx").write_bytes(b"PK\x03\x04")
     extract = extracts.open_extract(root)

@@ -11,11 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from workbench.errors import UsageError
+from workbench.extracts import sheets
 from workbench.extracts.columns import asked, names_patient
 from workbench.extracts.reading import ReadOptions
 from workbench.extracts.record import StudyRef
 from workbench.extracts.rows import BATCH_ROWS, CLINICAL, Clinical
-from workbench.extracts.survey import Survey, survey
+from workbench.extracts.survey import Survey, watched
 from workbench.extracts.tables import Row, Table, read_table
 from workbench.extracts.tree import Tree
 from workbench.findings import Finding
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: What a table's file name ends with.
-SUFFIXES: Final = frozenset((".csv", ".tsv", ".parquet"))
-#: Workbooks are not read; that one is there is worth telling.
-WORKBOOKS: Final = frozenset((".xlsx", ".xls", ".ods"))
+SUFFIXES: Final = frozenset((".csv", ".tsv", ".parquet", ".xlsx", ".xlsm"))
+#: Workbooks that are not read; that one is there is worth telling.
+WORKBOOKS: Final = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,16 @@ def read_clinical(tree: Tree, files: Sequence[str], how: ReadOptions) -> Clinica
     read: list[tuple[Table, Survey]] = []
     for file in files:
         name = PurePosixPath(file).name
+        if name.startswith("~$"):
+            # What Excel keeps beside a workbook while it is open.
+            continue
         if name.startswith("_"):
             findings.append(Finding("csv-not-anonymised-suspected", "table was not loaded", path=file))
         elif PurePosixPath(file).suffix.lower() in WORKBOOKS:
-            message = "workbooks are not read: export its sheet as CSV"
+            message = "workbooks of this kind are not read: save it as .xlsx, or its sheets as CSV"
             findings.append(Finding("clinical-unreadable", message, path=file))
         else:
-            read.append(surveyed(tree.full(file), file, how))
+            read += surveyed(tree.full(file), file, how)
     tables = [table for table, _ in read]
     _check_id_column(tables, how.id_column)
     sources = []
@@ -93,20 +97,11 @@ def read_clinical(tree: Tree, files: Sequence[str], how: ReadOptions) -> Clinica
     return ClinicalTables(Clinical(sources), files_read, tuple(findings), tuple(studies))
 
 
-def surveyed(path: Path, file: str, how: ReadOptions) -> tuple[Table, Survey]:
-    """A table, and what its rows say of patients, both told in one pass."""
-    made: list[Survey] = []
-
-    def watch(header: tuple[str, ...]) -> Survey:
-        made.append(Survey(header, how))
-        return made[-1]
-
-    table = read_table(path, file=file, header=how.header or 1, watch=watch)
-    if made and made[-1].header == table.header:
-        made[-1].settle()
-        return table, made[-1]
-    # Columns without name and content fell away, so that the others have other places.
-    return table, survey(table, how) if table.n_rows else Survey(table.header or ("",), how)
+def surveyed(path: Path, file: str, how: ReadOptions) -> list[tuple[Table, Survey]]:
+    """The tables of a file, and what their rows say of patients, both told in one pass."""
+    if path.suffix.lower() in sheets.SUFFIXES:
+        return sheets.surveyed(path, file, how)
+    return [watched(partial(read_table, path, file=file, header=how.header or 1), how)]
 
 
 def batches(table: Table, seen: Survey) -> Iterator[pa.RecordBatch]:

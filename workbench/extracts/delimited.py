@@ -56,6 +56,8 @@ class Delimited:
     damaged: bool = False
     #: Numbers of the records that cannot be read, as far as reading came.
     broken: list[int] = field(default_factory=list)
+    #: A row as wide as none before is an odd row.
+    grows: bool = False
 
     def __iter__(self) -> Iterator[Record]:
         self.broken = []

@@ -68,7 +68,7 @@ def is_dicom_file(path: Path) -> bool:
 def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Path, ...]) -> Extract:
     """The extract as one place to look for images, with the clinical tables beside them.
 
-    Tables (CSV, TSV, Parquet) are taken from the root, or from the folders in it where the root has none.
+    Tables (CSV, TSV, Parquet, XLSX) are taken from the root, or from the folders in it where the root has none.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from sys import intern
 
 from workbench.extracts.columns import told
@@ -95,3 +95,27 @@ def survey(table: Table, how: ReadOptions) -> Survey:
         seen.see(row.number, row.raw)
     seen.settle()
     return seen
+
+
+def watched(read: Callable[..., Table], how: ReadOptions) -> tuple[Table, Survey]:
+    """A table, and what its rows say, both told in one pass.
+
+    Parameters
+    ----------
+    read : callable
+        Reads the table; takes ``watch``.
+    how : ReadOptions
+        What the caller said.
+    """
+    made: list[Survey] = []
+
+    def watch(header: tuple[str, ...]) -> Survey:
+        made.append(Survey(header, how))
+        return made[-1]
+
+    table = read(watch=watch)
+    if made and made[-1].header == table.header:
+        made[-1].settle()
+        return table, made[-1]
+    # Columns fell away or were added, so that the others have other places.
+    return table, survey(table, how) if table.n_rows else Survey(table.header or ("",), how)

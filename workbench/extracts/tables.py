@@ -88,9 +88,12 @@ class Table:
 
 
 class Source(Protocol):
-    """Records of a table, header first, read anew each time; ``broken`` numbers those that cannot be read."""
+    """Records of a table, header first, read anew each time."""
 
+    #: Numbers of the records that cannot be read.
     broken: list[int]
+    #: Whether a row may be narrower or wider than the header, as in a sheet of a workbook.
+    grows: bool
 
     def __iter__(self) -> Iterator[Record]: ...
 
@@ -179,10 +182,12 @@ def settle(
     if width > named and not _used(source, header, named, width):
         width = named
     names = joined([cells for _, cells in head], width)
-    seen = _FirstPass(names, _decimal_commas(source), watch(unique(names)[0]) if watch else None)
+    seen = _FirstPass(names, _decimal_commas(source), watch(unique(names)[0]) if watch else None, source.grows)
     records = islice(iter(source), header, None)
     while chunk := list(islice(records, CHUNK)):
         seen.see(chunk)
+    names += ("",) * (seen.widest - width)
+    width = seen.widest
     if width < 2:
         findings.append(Finding("clinical-unreadable", "one column only: no separator was found", path=file))
     findings += _dialect(source, seen, file)
@@ -197,7 +202,7 @@ def settle(
     if not seen.n_rows:
         findings.append(Finding("clinical-unreadable", "a header without a readable row", path=file))
     keep = [i for i, column in enumerate(names) if column or i in seen.filled]
-    rows = _Rows(source, path, file, before, header, width, tuple(keep), seen.decimal)
+    rows = _Rows(source, path, file, before, header, width, tuple(keep), seen.decimal, source.grows)
     return Table(file, tuple(full[i] for i in keep), seen.n_rows, tuple(findings), name or Path(file).stem, rows)
 
 
@@ -218,8 +223,9 @@ def _used(source: Source, header: int, named: int, width: int) -> bool:
 class _FirstPass:
     """What is to be told of all rows of a table."""
 
-    def __init__(self, names: tuple[str, ...], commas: bool, watch: Watch | None) -> None:
-        self.width = len(names)
+    def __init__(self, names: tuple[str, ...], commas: bool, watch: Watch | None, grows: bool) -> None:
+        self.width = self.widest = len(names)
+        self.grows = grows
         self.watch = watch
         self.marks = DecimalMarks(self.width) if commas else None
         self.n_rows = 0
@@ -236,6 +242,8 @@ class _FirstPass:
         return self.marks.read if self.marks else frozenset()
 
     def see(self, records: list[Record]) -> None:
+        if self.grows:
+            records = [(number, self._padded(cells)) for number, cells in records]
         even = [record for record in records if fits(record[1], self.width)]
         if len(even) < len(records):
             odd = (number for number, cells in records if not fits(cells, self.width))
@@ -249,6 +257,18 @@ class _FirstPass:
         if self.watch:
             for number, cells in even:
                 self.watch.see(number, cells[: self.width])
+
+    def _padded(self, cells: tuple[str, ...]) -> tuple[str, ...]:
+        """A row as wide as the header; what lies beyond makes columns without a name."""
+        if len(cells) > self.width:
+            self.widest = max(self.widest, len(cells))
+            self.filled.update(i for i in range(self.width, len(cells)) if cells[i])
+        return padded(cells, self.width)[: self.width]
+
+
+def padded(cells: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """A row of at least so many cells, empty ones at its end."""
+    return cells + ("",) * (width - len(cells))
 
 
 def fits(cells: tuple[str, ...], width: int) -> bool:
@@ -298,6 +318,7 @@ class _Rows:
     width: int
     keep: tuple[int, ...]
     decimal: frozenset[int]
+    grows: bool
 
     def __call__(self) -> Iterator[Row]:
         try:
@@ -311,7 +332,8 @@ class _Rows:
     def _read(self) -> Iterator[Row]:
         rewritten = [position for position, i in enumerate(self.keep) if i in self.decimal]
         whole = self.keep == tuple(range(self.width))
-        for number, cells in islice(iter(self.source), self.header, None):
+        for number, found in islice(iter(self.source), self.header, None):
+            cells = padded(found, self.width) if self.grows else found
             if not fits(cells, self.width):
                 continue
             raw = cells[: self.width] if whole else tuple(cells[i] for i in self.keep)
@@ -330,6 +352,7 @@ class _Parquet:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.broken: list[int] = []
+        self.grows = False
 
     def __iter__(self) -> Iterator[Record]:
         import pyarrow as pa
