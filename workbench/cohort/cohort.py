@@ -30,13 +30,17 @@ class Cohort:
         The opened extracts.
     conditions : sequence of str or Step
         SQL conditions and other steps (samples, parts, sets) that made it what it is, one after another.
+    within : Cohort, optional
+        The cohort of the same extracts that the last of them narrowed.
     """
 
-    def __init__(self, extracts: Sequence[Stored], conditions: Sequence[str | Step] = ()) -> None:
+    def __init__(
+        self, extracts: Sequence[Stored], conditions: Sequence[str | Step] = (), *, within: Cohort | None = None
+    ) -> None:
         self.extracts: tuple[Stored, ...] = tuple(extracts)
         #: The conditions and other steps this cohort was narrowed by.
         self.conditions: tuple[str | Step, ...] = tuple(conditions)
-        self._database = Database(self.extracts, self.conditions)
+        self._database = Database(self.extracts, self.conditions, within=None if within is None else within._database)
         self._tables: dict[str, pd.DataFrame] = {}
 
     @property
@@ -120,7 +124,10 @@ class Cohort:
         --------
         ``cohort.where("modality = 'CT' and age_at_diagnosis >= 50")``
         """
-        return Cohort(self.extracts, (*self.conditions, condition))
+        return self._narrowed(condition)
+
+    def _narrowed(self, step: str | Step) -> Cohort:
+        return Cohort(self.extracts, (*self.conditions, step), within=self)
 
     def timeline(self, patient: str, *, node: str | None = None) -> Timeline:
         """Images, clinical values and treatments of one patient in order: a table, with a figure.
@@ -196,7 +203,7 @@ class Cohort:
         """
         from workbench.cohort.sampling import Sample, expressions
 
-        return Cohort(self.extracts, (*self.conditions, Sample(n, by, expressions(stratify), seed)))
+        return self._narrowed(Sample(n, by, expressions(stratify), seed))
 
     def split(
         self,
@@ -226,7 +233,7 @@ class Cohort:
         from workbench.cohort.sampling import split
 
         parts = split(self._database, by=by, stratify=stratify, fractions=fractions, seed=seed)
-        return {name: Cohort(self.extracts, (*self.conditions, part)) for name, part in parts.items()}
+        return {name: self._narrowed(part) for name, part in parts.items()}
 
     def __or__(self, other: Cohort) -> Cohort:
         """Patients and series of either cohort; both of the same extracts."""
@@ -243,7 +250,9 @@ class Cohort:
     def _with(self, operator: str, other: Cohort) -> Cohort:
         from workbench.cohort.sets import combined
 
-        return Cohort(self.extracts, combined(operator, self, other)) if isinstance(other, Cohort) else NotImplemented
+        if not isinstance(other, Cohort):
+            return NotImplemented
+        return Cohort(self.extracts, combined(operator, self, other), within=self)
 
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of a DuckDB query over the tables patients, studies, series, parts, clinical, "values", findings

@@ -6,17 +6,23 @@ a kept series.
 
 from __future__ import annotations
 
+import itertools
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import duckdb
 
 from workbench.cohort.cases import CASES, LABEL, clinical_view
-from workbench.cohort.store import TABLES, Stored
+from workbench.cohort.harmonise import variables
+from workbench.cohort.store import BASE, TABLES, Stored
 from workbench.errors import QueryError
 from workbench.findings import CODES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Tables a user can ask.
 PUBLIC_TABLES: Final = (
@@ -52,6 +58,11 @@ select coalesce(i.node, d.node) as node, coalesce(i.patient_id, d.patient_id) as
 from imaged i full join described d on i.node = d.node and i.patient_id = d.patient_id
 order by 1, 2
 """
+#: Cases of the cohort among the rows worked out when their extract was opened for the first time.
+_CLINICAL: Final = """
+create view clinical as
+select c.* exclude (number) from all_clinical c {kept} order by node, patient_id, number
+"""
 _COHORT_FINDINGS: Final = """
 select string_agg(distinct node, ', ' order by node) as node, 'same-patient-id' as code,
     'the same patient id stands at ' || count(distinct node) || ' nodes' as message, patient_id, '' as series_uid
@@ -73,43 +84,47 @@ class Step(Protocol):
 class Database:
     """Views over the tables of several extracts, narrowed by conditions.
 
+    A cohort and all that were narrowed from it share one engine and its tables; each has a schema of its own that
+    holds what it kept, so that a further condition costs one question and no copy.
+
     Parameters
     ----------
     extracts : sequence of Stored
         The extracts, their tables on disk.
     conditions : sequence of str or Step
         SQL conditions over image series joined with clinical variables, and other steps, applied one after another.
+    within : Database, optional
+        The same extracts narrowed by the first of the conditions; only the others are asked.
     """
 
-    def __init__(self, extracts: Sequence[Stored], conditions: Sequence[str | Step] = ()) -> None:
+    def __init__(
+        self, extracts: Sequence[Stored], conditions: Sequence[str | Step] = (), *, within: Database | None = None
+    ) -> None:
         self._lock = threading.Lock()
         self._asides = 0
         self._narrowed = bool(conditions)
         self._instances = [extract.table("instances") for extract in extracts]
-        self._connection = duckdb.connect(":memory:")
+        if within is None:
+            self._engine = _Engine(extracts)
+            self._connection = self._engine.connection.cursor()
+            kept, asked = "", tuple(conditions)
+        else:
+            self._engine = within._engine
+            self._connection = self._engine.connection.cursor()
+            kept, asked = f"{within._schema}.", tuple(conditions[within.n_conditions :])
+        self.n_conditions: Final = len(conditions)
+        self._schema: Final = f"cohort_{next(_NUMBERS)}"
         run = self._connection.execute
-        # A hospital's desktop has no network: never look for extensions.
-        run("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
-        readable = ", ".join(_quoted(str(path)) for path in self._instances)
-        # A question reads the cohort's own tables and no other file, and writes none.
-        run(f"set allowed_paths = [{readable}]")
-        try:
-            for name in TABLES:
-                files = ", ".join(_quoted(str(extract.table(name))) for extract in extracts)
-                # Held in memory, so that a cohort stays what it was when the extract changes and is opened anew;
-                # the instances, a row per file, stay on disk.
-                kind = "view" if name == "instances" else "table"
-                columns = f"* replace ({LABEL} as timepoint)" if name == "values" else "*"
-                run(f'create {kind} "all_{name}" as select {columns} from read_parquet([{files}])')
-            run("set enable_external_access = false; set lock_configuration = true")
+        run(f"create schema {self._schema}; use {self._schema}")
+        # The tables of a cohort that nobody holds any more make room.
+        weakref.finalize(self, _forget, self._connection, self._schema).atexit = False
+        if kept:
+            run(f"create table kept_series as select * from {kept}kept_series")
+            run(f"create table kept_patients as select * from {kept}kept_patients")
+        else:
             self._keep_all()
-            self._views()
-        except duckdb.Error as error:
-            # Another process found the extract in another state and put its tables in place of these.
-            if all(extract.table(name).is_file() for extract in extracts for name in TABLES):
-                raise
-            raise _changed() from error
-        self._apply(conditions)
+        self._views()
+        self._apply(asked)
 
     def _apply(self, steps: Sequence[str | Step]) -> None:
         for step in steps:
@@ -145,7 +160,8 @@ class Database:
         run(_STUDIES)
         run(_PATIENTS)
         run(CASES)
-        run(clinical_view({name for (name,) in run("select distinct variable from all_values").fetchall()}))
+        kept = "semi join cases using (node, patient_id, timepoint)" if self._narrowed else ""
+        run(_CLINICAL.format(kept=kept))
         run(f"""
             create view findings as
             with everywhere as ({_COHORT_FINDINGS}),
@@ -181,7 +197,8 @@ class Database:
                 with asked as (
                     select node, SeriesInstanceUID, patient_id, kind, ({condition}
                         ) as condition_holds
-                    from series left join clinical using (node, patient_id, timepoint))
+                    from series left join (select * exclude (number) from all_clinical) as clinical
+                        using (node, patient_id, timepoint))
                 select distinct node, SeriesInstanceUID, patient_id from asked
                 where kind = 'image' and condition_holds""")
         except duckdb.Error as error:
@@ -282,6 +299,70 @@ class Database:
     def columns(self, table: str) -> list[str]:
         """Column names of one table."""
         return [row[0] for row in self.rows(f'describe "{table}"')]
+
+
+#: Numbers of schemas, one for each cohort.
+_NUMBERS: Final = itertools.count(1)
+
+
+class _Engine:
+    """DuckDB with the tables of several extracts, read once: ``all_series``, ``all_values`` ..."""
+
+    def __init__(self, extracts: Sequence[Stored], *, clinical: bool = True) -> None:
+        #: Its main schema holds the tables; cohorts work on cursors of it.
+        self.connection: Final = duckdb.connect(":memory:")
+        run = self.connection.execute
+        # A hospital's desktop has no network: never look for extensions.
+        run("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
+        readable = ", ".join(_quoted(str(extract.table("instances"))) for extract in extracts)
+        # A question reads the cohort's own tables and no other file, and writes none.
+        run(f"set allowed_paths = [{readable}]")
+        try:
+            for name in BASE:
+                files = ", ".join(_quoted(str(extract.table(name))) for extract in extracts)
+                # Held in memory, so that a cohort stays what it was when the extract changes and is opened anew;
+                # the instances, a row per file, stay on disk.
+                kind = "view" if name == "instances" else "table"
+                columns = f"* replace ({LABEL} as timepoint)" if name == "values" else "*"
+                run(f'create {kind} "all_{name}" as select {columns} from read_parquet([{files}])')
+            if clinical:
+                self._clinical(extracts)
+        except duckdb.Error as error:
+            # Another process found the extract in another state and put its tables in place of these.
+            if all(extract.table(name).is_file() for extract in extracts for name in TABLES):
+                raise
+            raise _changed() from error
+        run("set enable_external_access = false; set lock_configuration = true")
+
+    def _clinical(self, extracts: Sequence[Stored]) -> None:
+        """Rows of all extracts, a column for every variable that occurs anywhere."""
+        files = ", ".join(_quoted(str(extract.table("clinical"))) for extract in extracts)
+        source = f"read_parquet([{files}], union_by_name = true)"
+        there = {row[0] for row in self.connection.execute(f"describe select * from {source}").fetchall()}
+        columns = ["node", "patient_id", "timepoint", *(name for name in variables() if name in there), "number"]
+        picked = ", ".join(f'"{name}"' for name in columns)
+        self.connection.execute(f"create table all_clinical as select {picked} from {source}")
+
+
+def clinical_rows(extracts: Sequence[Stored]) -> pa.Table:
+    """The clinical table worked out from the values and cases of extracts whose other tables are stored."""
+    engine = _Engine(extracts, clinical=False)
+    run = engine.connection.execute
+    run("create view series as select * from all_series")
+    run('create view "values" as select * from all_values')
+    run("create view kept_patients as select node, patient_id from all_series union "
+        'select node, patient_id from "all_values"')  # fmt: skip
+    run(CASES)
+    run(clinical_view({name for (name,) in run("select distinct variable from all_values").fetchall()}))
+    return run("""
+        select c.*, k.number from clinical c join cases k using (node, patient_id, timepoint)
+        order by node, patient_id, number""").to_arrow_table()
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
+    with suppress(duckdb.Error):
+        connection.execute(f"drop schema {schema} cascade")
+        connection.close()
 
 
 def _changed() -> QueryError:

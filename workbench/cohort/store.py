@@ -16,16 +16,18 @@ from typing import Any, Final
 
 from workbench import __version__
 from workbench.dicom.listing import FileEntry, Place, list_files
-from workbench.errors import ChangedFile, EmptyExtract
+from workbench.errors import ChangedFile, EmptyExtract, QueryError
 from workbench.extracts.record import Clinical, Extract
 from workbench.findings import Finding
 from workbench.options import options
 from workbench.writing import write_text
 
 #: Tables kept per extract, beside the header table.
-TABLES: Final = ("series", "parts", "values", "findings", "instances")
+BASE: Final = ("series", "parts", "values", "findings", "instances")
+#: These, and what is worked out from them once.
+TABLES: Final = (*BASE, "clinical")
 #: Raised by one whenever a column of a stored table changes its meaning.
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str
     import pyarrow as pa
 
     from workbench.cohort.build import build_tables
+    from workbench.cohort.database import clinical_rows
     from workbench.cohort.label_sources import with_sources
     from workbench.dicom.index import HeaderIndex, write_parquet
     from workbench.dicom.scan import scan
@@ -151,10 +154,12 @@ def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str
     instances = found.instances.append_column("node", nodes)
     kept = {name: _table(folder, name, fingerprint) for name in TABLES}
     try:
-        for name, place in kept.items():
-            write_parquet(instances if name == "instances" else getattr(tables, name), place)
+        for name in BASE:
+            write_parquet(instances if name == "instances" else getattr(tables, name), kept[name])
+        record = {"digest": "", "n_files": found.table.num_rows, "fingerprint": fingerprint}
+        write_parquet(clinical_rows([_stored(extract, record, folder, reused=False)]), kept["clinical"])
         sizes = {name: place.stat().st_size for name, place in kept.items()}
-    except FileNotFoundError:
+    except (FileNotFoundError, QueryError):
         raise ChangedFile(
             "another process opened the extract in another state meanwhile",
             file=extract.root.name,
