@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from workbench.cohort.database import Database, Step
 from workbench.cohort.harmonise import variables
 from workbench.cohort.store import Stored
-from workbench.errors import AmbiguousSeries, SeriesNotFound
+from workbench.errors import AmbiguousSeries, QueryError, SeriesNotFound
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +124,8 @@ class Cohort:
         --------
         ``cohort.where("modality = 'CT' and age_at_diagnosis >= 50")``
         """
+        if not isinstance(condition, str):
+            raise QueryError("the condition is no text", remedy="for example: modality = 'CT'")
         return self._narrowed(condition)
 
     def _narrowed(self, step: str | Step) -> Cohort:

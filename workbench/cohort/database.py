@@ -354,7 +354,7 @@ def clinical_rows(extracts: Sequence[Stored]) -> pa.Table:
         'select node, patient_id from "all_values"')  # fmt: skip
     run(CASES)
     run(clinical_view({name for (name,) in run("select distinct variable from all_values").fetchall()}))
-    return run("""
+    return engine.connection.sql("""
         select c.*, k.number from clinical c join cases k using (node, patient_id, timepoint)
         order by node, patient_id, number""").to_arrow_table()
 
