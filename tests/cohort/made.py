@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 import workbench as wb
 from workbench.cohort.build import FINDINGS, PARTS, SERIES, VALUES, findings_table
+from workbench.cohort.engine import clinical_rows
 from workbench.cohort.harmonise import harmonise
-from workbench.cohort.store import TABLES, Stored
+from workbench.cohort.store import BASE, Stored
 from workbench.cohort.times import place
 from workbench.extracts.record import ClinicalRow, StudyRef
 
@@ -78,6 +79,7 @@ def _stored(folder: Path, node: str, made: Made) -> Stored:
         node=node, dataset_id=node, layout="plain", root=folder, trust="none", digest="0" * 64, n_files=len(instances),
         folder=folder, fingerprint="0" * 64, link_roots=(), reused=False,
     )  # fmt: skip
-    for name in TABLES:
+    for name in BASE:
         pq.write_table(tables[name], stored.table(name))
+    pq.write_table(clinical_rows([stored]), stored.table("clinical"))
     return stored

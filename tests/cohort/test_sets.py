@@ -95,10 +95,11 @@ def test_a_cohort_of_another_state_of_the_extract_is_refused(tmp_path: Path) -> 
     from dataclasses import replace
 
     from workbench.cohort.cohort import Cohort
+    from workbench.cohort.store import TABLES
 
     one = cohort_of(tmp_path, {"north": Made([image("P", "a")])})
     (extract,) = one.extracts
-    for name in ("series", "parts", "values", "findings", "instances"):
+    for name in TABLES:
         place = extract.table(name)
         place.with_name(place.name.replace("0" * 16, "1" * 16)).write_bytes(place.read_bytes())
     with pytest.raises(UsageError, match="changed between"):

@@ -40,7 +40,9 @@ class Cohort:
         self.extracts: tuple[Stored, ...] = tuple(extracts)
         #: The conditions and other steps this cohort was narrowed by.
         self.conditions: tuple[str | Step, ...] = tuple(conditions)
-        self._database = Database(self.extracts, self.conditions, within=None if within is None else within._database)
+        self._database: Database = Database(
+            self.extracts, self.conditions, within=None if within is None else within._database
+        )
         self._tables: dict[str, pd.DataFrame] = {}
 
     @property

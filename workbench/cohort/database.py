@@ -11,18 +11,15 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import duckdb
 
-from workbench.cohort.cases import CASES, LABEL, clinical_view
-from workbench.cohort.harmonise import variables
-from workbench.cohort.store import BASE, TABLES, Stored
+from workbench.cohort.cases import CASES
+from workbench.cohort.engine import Engine, changed, quoted
+from workbench.cohort.store import Stored
 from workbench.errors import QueryError
 from workbench.findings import CODES
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: Tables a user can ask.
 PUBLIC_TABLES: Final = (
@@ -105,15 +102,15 @@ class Database:
         self._narrowed = bool(conditions)
         self._instances = [extract.table("instances") for extract in extracts]
         if within is None:
-            self._engine = _Engine(extracts)
+            self._engine = Engine(extracts)
             self._connection = self._engine.connection.cursor()
             kept, asked = "", tuple(conditions)
         else:
             self._engine = within._engine
             self._connection = self._engine.connection.cursor()
             kept, asked = f"{within._schema}.", tuple(conditions[within.n_conditions :])
-        self.n_conditions: Final = len(conditions)
-        self._schema: Final = f"cohort_{next(_NUMBERS)}"
+        self.n_conditions: int = len(conditions)
+        self._schema: str = f"cohort_{next(_NUMBERS)}"
         run = self._connection.execute
         run(f"create schema {self._schema}; use {self._schema}")
         # The tables of a cohort that nobody holds any more make room.
@@ -293,7 +290,7 @@ class Database:
 
     def _explained(self, error: duckdb.Error, query: str) -> QueryError:
         if not all(path.is_file() for path in self._instances):
-            return _changed()
+            return changed()
         return _query_error(error, query)
 
     def columns(self, table: str) -> list[str]:
@@ -305,68 +302,10 @@ class Database:
 _NUMBERS: Final = itertools.count(1)
 
 
-class _Engine:
-    """DuckDB with the tables of several extracts, read once: ``all_series``, ``all_values`` ..."""
-
-    def __init__(self, extracts: Sequence[Stored], *, clinical: bool = True) -> None:
-        #: Its main schema holds the tables; cohorts work on cursors of it.
-        self.connection: Final = duckdb.connect(":memory:")
-        run = self.connection.execute
-        # A hospital's desktop has no network: never look for extensions.
-        run("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
-        readable = ", ".join(_quoted(str(extract.table("instances"))) for extract in extracts)
-        # A question reads the cohort's own tables and no other file, and writes none.
-        run(f"set allowed_paths = [{readable}]")
-        try:
-            for name in BASE:
-                files = ", ".join(_quoted(str(extract.table(name))) for extract in extracts)
-                # Held in memory, so that a cohort stays what it was when the extract changes and is opened anew;
-                # the instances, a row per file, stay on disk.
-                kind = "view" if name == "instances" else "table"
-                columns = f"* replace ({LABEL} as timepoint)" if name == "values" else "*"
-                run(f'create {kind} "all_{name}" as select {columns} from read_parquet([{files}])')
-            if clinical:
-                self._clinical(extracts)
-        except duckdb.Error as error:
-            # Another process found the extract in another state and put its tables in place of these.
-            if all(extract.table(name).is_file() for extract in extracts for name in TABLES):
-                raise
-            raise _changed() from error
-        run("set enable_external_access = false; set lock_configuration = true")
-
-    def _clinical(self, extracts: Sequence[Stored]) -> None:
-        """Rows of all extracts, a column for every variable that occurs anywhere."""
-        files = ", ".join(_quoted(str(extract.table("clinical"))) for extract in extracts)
-        source = f"read_parquet([{files}], union_by_name = true)"
-        there = {row[0] for row in self.connection.execute(f"describe select * from {source}").fetchall()}
-        columns = ["node", "patient_id", "timepoint", *(name for name in variables() if name in there), "number"]
-        picked = ", ".join(f'"{name}"' for name in columns)
-        self.connection.execute(f"create table all_clinical as select {picked} from {source}")
-
-
-def clinical_rows(extracts: Sequence[Stored]) -> pa.Table:
-    """The clinical table worked out from the values and cases of extracts whose other tables are stored."""
-    engine = _Engine(extracts, clinical=False)
-    run = engine.connection.execute
-    run("create view series as select * from all_series")
-    run('create view "values" as select * from all_values')
-    run("create view kept_patients as select node, patient_id from all_series union "
-        'select node, patient_id from "all_values"')  # fmt: skip
-    run(CASES)
-    run(clinical_view({name for (name,) in run("select distinct variable from all_values").fetchall()}))
-    return engine.connection.sql("""
-        select c.*, k.number from clinical c join cases k using (node, patient_id, timepoint)
-        order by node, patient_id, number""").to_arrow_table()
-
-
 def _forget(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
     with suppress(duckdb.Error):
         connection.execute(f"drop schema {schema} cascade")
         connection.close()
-
-
-def _changed() -> QueryError:
-    return QueryError("an extract changed and was opened anew since", remedy="open the cohort again")
 
 
 def only_asks(query: str, given: str) -> None:
@@ -385,11 +324,7 @@ def only_asks(query: str, given: str) -> None:
 def _codes(*names: str) -> str:
     """Rows (code, severity, title, remedy) of the table of findings, as SQL."""
     rows = ((name, CODES[name].severity, CODES[name].title, CODES[name].remedy) for name in names)
-    return ", ".join(f"({', '.join(_quoted(cell) for cell in row)})" for row in rows)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return ", ".join(f"({', '.join(quoted(cell) for cell in row)})" for row in rows)
 
 
 def _query_error(error: duckdb.Error, query: str) -> QueryError:

@@ -134,7 +134,7 @@ def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str
     import pyarrow as pa
 
     from workbench.cohort.build import build_tables
-    from workbench.cohort.database import clinical_rows
+    from workbench.cohort.engine import clinical_rows
     from workbench.cohort.label_sources import with_sources
     from workbench.dicom.index import HeaderIndex, write_parquet
     from workbench.dicom.scan import scan
