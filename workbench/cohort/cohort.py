@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.cohort.database import Database, Step
+from workbench.cohort.database import GROUPED_FINDINGS, Database, Step
 from workbench.cohort.harmonise import variables
 from workbench.cohort.store import Stored
 from workbench.errors import AmbiguousSeries, QueryError, SeriesNotFound
@@ -360,24 +360,9 @@ class Cohort:
 
     def overview(self) -> list[dict[str, Any]]:
         """Who holds what: one row per node with patients, studies, series and image series by modality."""
-        counted = self._database.rows("""
-            select node, count(distinct StudyInstanceUID), count(*) from series group by node""")
-        modalities = self._database.rows("""
-            select node, coalesce(Modality, '?'), count(*) from series group by all order by node, 2""")
-        patients = dict(self._database.rows("select node, count(*) from patients group by node"))
-        by_node = {row[0]: row for row in counted}
-        rows = []
-        for node in self.nodes:
-            _, studies, series = by_node.get(node, (node, 0, 0))
-            rows.append({
-                "node": node,
-                "layout": ", ".join(e.layout for e in self.extracts if e.node == node),
-                "patients": patients.get(node, 0),
-                "studies": studies,
-                "series": series,
-                "by_modality": {modality: n for name, modality, n in modalities if name == node},
-            })  # fmt: skip
-        return rows
+        from workbench.cohort.summary import overview
+
+        return overview(self, self._database)
 
     def grouped_findings(self) -> list[dict[str, Any]]:
         """Rows of :attr:`findings` as plain dictionaries."""
@@ -393,13 +378,3 @@ class Cohort:
         from workbench.cohort.summary import as_html
 
         return as_html(self)
-
-
-GROUPED_FINDINGS = """
-select any_value(severity) as severity, code, node, sum(count)::bigint as count, any_value(title) as what,
-    coalesce(arg_min(concat_ws(': ', coalesce(nullif(path, ''), 'patient ' || nullif(patient_id, '')),
-        nullif(message, '')), (path, patient_id)), '') as "where",
-    any_value(remedy) as remedy
-from findings group by code, node
-order by case any_value(severity) when 'serious' then 0 when 'attention' then 1 else 2 end, code, node
-"""

@@ -71,6 +71,16 @@ from all_series group by SeriesInstanceUID having count(distinct node) > 1
 """
 
 
+GROUPED_FINDINGS = """
+select any_value(severity) as severity, code, node, sum(count)::bigint as count, any_value(title) as what,
+    coalesce(arg_min(concat_ws(': ', coalesce(nullif(path, ''), 'patient ' || nullif(patient_id, '')),
+        nullif(message, '')), (path, patient_id)), '') as "where",
+    any_value(remedy) as remedy
+from findings group by code, node
+order by case any_value(severity) when 'serious' then 0 when 'attention' then 1 else 2 end, code, node
+"""
+
+
 class Step(Protocol):
     """A step of a selection that is no SQL condition; its text says what it is, and never whom it concerns."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from workbench.cohort.cohort import Cohort
+    from workbench.cohort.database import Database
 
 #: Sign before a finding, by severity; never colour alone.
 SIGNS: Final = {"serious": "!!", "attention": "! ", "note": "  "}
@@ -94,3 +95,25 @@ def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
         for row in rows
     )
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def overview(cohort: Cohort, database: Database) -> list[dict[str, Any]]:
+    """Rows of :meth:`Cohort.overview`."""
+    counted = database.rows("""
+        select node, count(distinct StudyInstanceUID), count(*) from series group by node""")
+    modalities = database.rows("""
+        select node, coalesce(Modality, '?'), count(*) from series group by all order by node, 2""")
+    patients = dict(database.rows("select node, count(*) from patients group by node"))
+    by_node = {row[0]: row for row in counted}
+    rows = []
+    for node in cohort.nodes:
+        _, studies, series = by_node.get(node, (node, 0, 0))
+        rows.append({
+            "node": node,
+            "layout": ", ".join(e.layout for e in cohort.extracts if e.node == node),
+            "patients": patients.get(node, 0),
+            "studies": studies,
+            "series": series,
+            "by_modality": {modality: n for name, modality, n in modalities if name == node},
+        })  # fmt: skip
+    return rows
