@@ -206,3 +206,29 @@ def test_what_cannot_be_opened_as_an_image_is_named(tmp_path: Path) -> None:
     factories.stack(tmp_path / "ct")
     with pytest.raises(UsageError, match="values cannot be"):
         opened(tmp_path / "ct", values=None)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint16])
+def test_parametric_map_as_highdicom_writes_it_is_an_array_in_its_unit(tmp_path: Path, dtype: type) -> None:
+    import highdicom as hd
+
+    from tests.labels import objects
+
+    grid = objects.stack()
+    values = np.random.default_rng(0).integers(0, 4000, grid.shape).astype(dtype)
+    whole = np.issubdtype(dtype, np.integer)
+    slope, intercept = (0.5, 1.0) if whole else (1.0, 0.0)
+    mapping = hd.pm.RealWorldValueMapping(
+        lut_label="ADC", lut_explanation="diffusion", unit=hd.sr.CodedConcept("um2/s", "UCUM", "um2/s"),
+        value_range=(0, 4095) if whole else (0.0, 4095.0), slope=slope, intercept=intercept,
+    )  # fmt: skip
+    (tmp_path / "map").mkdir()
+    hd.pm.ParametricMap(
+        objects.images(grid), values, "2.25.1", 5, "2.25.3", 1, "maker", "model", "1", "1",
+        contains_recognizable_visual_features=False, real_world_value_mappings=[mapping],
+        voi_lut_transformations=[hd.VOILUTTransformation(2000, 4000)],
+    ).save_as(tmp_path / "map" / "a.dcm")  # fmt: skip
+    ds = xr.open_dataset(tmp_path / "map", engine="dicom")
+    np.testing.assert_array_equal(ds["image"].values, values * slope + intercept)
+    assert (ds["image"].dims, ds["image"].attrs["units"]) == (("z", "y", "x"), "um2/s")
+    np.testing.assert_allclose(ds["position"].values, grid.positions, atol=1e-6)
