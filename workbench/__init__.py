@@ -17,7 +17,7 @@ from workbench.options import options
 
 if TYPE_CHECKING:
     from workbench import arrays, cohort, dicom, extracts, fetch, labels, measure, reports, synthetic
-    from workbench.cohort import Cohort, catalogue, open_cohort
+    from workbench.cohort import Cohort, catalogue, open_cohort, vocabulary
     from workbench.reports import report
 
 __version__ = "0.1.0"
@@ -47,11 +47,12 @@ __all__ = [
     "report",
     "reports",
     "synthetic",
+    "vocabulary",
 ]
 
 
 #: Rooms within rooms that have a public name of their own.
-_INNER = {"catalogue": "workbench.cohort.catalogue"}
+_INNER = {"catalogue": "workbench.cohort.catalogue", "vocabulary": "workbench.cohort.vocabulary"}
 
 
 def __getattr__(name: str) -> Any:

@@ -115,6 +115,14 @@ eform-shape-unknown         | attention | eForm has an unknown shape            
 id-column-guessed           | note      | patient column of the clinical table was inferred             | name it with id_column=... if it is wrong
 variable-unmapped           | note      | clinical variable is not in the vocabulary                    | it stays in cohort.values under its own name
 value-unmapped              | attention | clinical value is not in the vocabulary                       | it stays in cohort.values as it came
+value-limit                 | note      | only a limit was stated (below, above)                        | the limit stands in cohort.clinical; see comparator in cohort.values
+unit-unknown                | attention | unit is unknown, not one of this quantity, or needed and not stated | it stays in cohort.values as it came; name it in a mapping
+units-mixed                 | note      | variable is stated in several units                           | nothing: converted row by row
+date-order-unclear          | attention | day and month cannot be told apart in a column                | name the order in a mapping: rule dmy or mdy
+columns-swapped             | serious   | two columns hold what belongs to the other                    | ask the node; values stay as they came
+schema-violation            | attention | value does not fit the schema of its variable                 | see cohort.values for its file and row
+tnm-prefix                  | note      | value says clinical or pathological against its column        | counted under what the value says
+birth-date-exact            | attention | birth dates more exact than a year                            | ask the node for years only: dates of birth point to persons
 value-implausible           | attention | clinical value outside its plausible range                    | check the unit with the node
 unit-suspected              | serious   | values of a variable look like another unit                   | check the unit with the node before pooling
 value-conflict              | attention | two sources give different values                             | see cohort.values for both

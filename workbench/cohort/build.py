@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from workbench.cohort.harmonise import Value, from_headers, harmonise
+from workbench.cohort.deciding import SILENT
+from workbench.cohort.harmonise import VALUES as OF_EXTRACT
+from workbench.cohort.harmonise import Harmonised, Value, from_headers
 from workbench.cohort.label_sources import KINDS
 from workbench.cohort.listed import Places, against_headers
 from workbench.cohort.times import place
+from workbench.cohort.vocabulary.mapping import Mappings, mappings
+from workbench.cohort.vocabulary.tables import variables
 from workbench.dicom.scan import Scan
 from workbench.dicom.series import Series, iterate_series
 from workbench.dicom.stacks.stack import Plan
@@ -47,12 +52,7 @@ PARTS: Final = pa.schema(
         ("unique_positions", _BOOL), ("uniform_spacing", _BOOL), ("loadable", _BOOL),
     ]
 )  # fmt: skip
-VALUES: Final = pa.schema(
-    [
-        ("node", _TEXT),
-        *((name, {"row": _INT, "offset_days": _FLOAT}.get(name, _TEXT)) for name in Value.__slots__),
-    ]
-)
+VALUES: Final = pa.schema([("node", _TEXT), *OF_EXTRACT])
 FINDINGS: Final = pa.schema(
     [
         ("node", _TEXT), ("code", _TEXT), ("severity", _TEXT), ("title", _TEXT), ("message", _TEXT),
@@ -71,7 +71,7 @@ class Tables:
     findings: pa.Table
 
 
-def build_tables(extract: Extract, scan: Scan) -> Tables:
+def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = None) -> Tables:
     """Rows of the cohort's tables for one extract.
 
     Parameters
@@ -80,6 +80,8 @@ def build_tables(extract: Extract, scan: Scan) -> Tables:
         As its adapter listed it.
     scan : Scan
         Header table of the listed places.
+    mapping : Mappings, optional
+        What names the clinical variables; by default that of the layout.
     """
     where = Places(extract.series)
     findings = _once((*extract.findings, *scan.findings))
@@ -110,14 +112,18 @@ def build_tables(extract: Extract, scan: Scan) -> Tables:
     for patient, count in sorted(mismatched.items()):
         text = "patient id in the headers is another one"
         findings.append(Finding("patient-id-mismatch", text, patient_id=patient, count=count))
-    values, clinical_findings = harmonise(extract.clinical)
-    findings.extend(clinical_findings)
-    findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}))
+    clinical = Harmonised(extract.clinical, mapping or mappings(extract.layout))
+    batches = list(clinical.batches())
+    findings.extend(clinical.findings)
+    stated = pa.Table.from_batches(batches, OF_EXTRACT)
+    findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}, stated))
     findings.extend(_label_sources(series_rows))
     findings.extend(against_headers(extract, where, scan.instances))
-    values.extend(_of_headers(series_rows, header_values))
+    of_headers = [asdict(value) for value in _of_headers(series_rows, header_values)]
+    values = pa.concat_tables([stated, pa.Table.from_pylist(of_headers, OF_EXTRACT)])
     findings.extend(_conflicts(values))
-    values_table = pa.Table.from_pylist([{"node": extract.node, **asdict(value)} for value in values], VALUES)
+    nodes = pa.array([extract.node], _TEXT).take(pa.array(np.zeros(values.num_rows, np.int64)))
+    values_table = values.add_column(0, VALUES.field("node"), nodes)
     return Tables(
         pa.Table.from_pylist(series_rows, SERIES),
         pa.Table.from_pylist(part_rows, PARTS),
@@ -234,13 +240,18 @@ def _part_row(extract: Extract, series: Series, number: int, plan: Plan) -> dict
     }
 
 
-def _conflicts(values: list[Value]) -> list[Finding]:
-    """Variables for which one case has two different values."""
-    given: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-    for value in values:
-        if value.value is not None and value.rule in ("number", "code"):
-            given[value.variable, value.patient_id, value.timepoint].add(value.value)
-    cases = Counter(variable for (variable, _, _), different in given.items() if len(different) > 1)
+#: Types of variables of which two values at one time contradict one another.
+_EXCLUSIVE: Final = frozenset(("number", "category", "boolean"))
+
+
+def _conflicts(values: pa.Table) -> list[Finding]:
+    """Variables for which one case has two different values at one time."""
+    exclusive = [variable.name for variable in variables().values() if variable.type in _EXCLUSIVE]
+    kept = pc.and_(pc.is_in(values["variable"], pa.array(exclusive, _TEXT)), pc.is_valid(values["value"]))
+    kept = pc.and_(kept, pc.invert(pc.is_in(values["rule"], pa.array(sorted(SILENT)))))
+    of_case = values.filter(kept).group_by(["variable", "patient_id", "timepoint", "episode", "date", "offset_days"])
+    different = of_case.aggregate([("value", "count_distinct")])
+    cases = Counter(different.filter(pc.greater(different["value_count_distinct"], 1))["variable"].to_pylist())
     return [Finding("value-conflict", name, count=count) for name, count in sorted(cases.items())]
 
 
@@ -254,9 +265,10 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     return list(told.values())
 
 
-def _coverage(extract: Extract, imaged: set[str]) -> list[Finding]:
+def _coverage(extract: Extract, imaged: set[str], stated: pa.Table) -> list[Finding]:
     """Patients with images only, and with clinical data only."""
-    described = {row.patient_id for row in extract.clinical if row.value.strip()}
+    given = pc.not_equal(pc.utf8_trim_whitespace(stated["raw_value"]), "")
+    described = set(pc.unique(stated["patient_id"].filter(given)).to_pylist())
     if not described:
         return []
     listed = imaged | {ref.patient_id for ref in extract.series if ref.patient_id}

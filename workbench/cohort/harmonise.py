@@ -1,243 +1,329 @@
 """Clinical rows as nodes spell them -> values in one language, the raw value and the rule beside each.
 
-What cannot be mapped stays, under its own name or as it came, and is a finding. No value is converted on
-suspicion: a suspected unit is told, not mended.
+Works by columns: batches in, batches out, one decision per distinct (column, value). What cannot be mapped stays,
+under its own name or as it came, and is a finding. No value is converted on suspicion: a suspected unit is told,
+not mended.
 """
 
 from __future__ import annotations
 
-import csv
-import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from statistics import median
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import chain
+from typing import Any, Final
 
-from workbench.cohort.times import day, offset_days
-from workbench.extracts.record import ClinicalRow
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.cohort.columns import Indices, encoded, runs, together
+from workbench.cohort.deciding import MISSING, Outcome, Source, decide
+from workbench.cohort.derived import Derived
+from workbench.cohort.rules.dates import iso
+from workbench.cohort.rules.numbers import parse
+from workbench.cohort.rules.units import factor, ucum
+from workbench.cohort.survey import Survey
+from workbench.cohort.tally import Tally
+from workbench.cohort.values import VALUES, Value
+from workbench.cohort.vocabulary.folding import fold, fold_name
+from workbench.cohort.vocabulary.mapping import Mappings, mappings
+from workbench.cohort.vocabulary.tables import variables
+from workbench.extracts.record import Clinical, ClinicalRow
 from workbench.findings import Finding
 
-#: Spellings of "there is no value", casefolded.
-MISSING: Final = frozenset(("", "na", "n/a", "nan", "none", "null", "unknown", "not found", "missing", "-", "."))
-#: Units that a number may have come in by mistake, and what divides it into the right one, by right unit.
-MISTAKEN_UNITS: Final = {"a": (("months", 12.0), ("days", 365.25)), "mo": (("days", 30.4375),)}
+__all__ = ["MISSING", "VALUES", "Harmonised", "Value", "fold", "from_headers", "harmonise", "variables"]
+
+#: Batches held in memory before a table is read a second time.
+HELD: Final = 4
+#: Decisions kept from batch to batch.
+REMEMBERED: Final = 200_000
 
 
-#: UCUM units that read better as words.
-UNIT_WORDS: Final = {"a": "years", "mo": "months", "1": ""}
+class Harmonised:
+    """Clinical values of one extract in one language, made batch by batch.
 
-
-_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One harmonised variable."""
-
-    #: Its name, a column of ``cohort.clinical``.
-    name: str
-    #: ``number``, ``category`` or ``date``.
-    type: str
-    #: UCUM unit; empty for categories and dates.
-    unit: str
-    #: Plausible range; None where there is none.
-    low: float | None
-    high: float | None
-    #: What it is.
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One harmonised value with where it came from; the row of ``cohort.values``."""
-
-    patient_id: str
-    timepoint: str
-    variable: str
-    value: str | None
-    unit: str
-    raw_variable: str
-    raw_value: str
-    raw_unit: str
-    table: str
-    file: str
-    row: int
-    rule: str
-    episode: str = ""
-    date: str = ""
-    offset_days: float | None = None
-
-
-def _shipped(name: str) -> list[dict[str, str]]:
-    text = files("workbench.cohort").joinpath("vocabulary", name).read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-@cache
-def variables() -> dict[str, Variable]:
-    """The harmonised variables by name.
+    Parameters
+    ----------
+    clinical : Clinical
+        As the adapter yields them.
+    mapping : Mappings
+        What speaks for the extract; see :func:`workbench.cohort.vocabulary.mapping.mappings`.
 
     Examples
     --------
-    >>> variables()["age_at_diagnosis"].unit
-    'a'
+    >>> made = Harmonised(Clinical.of([ClinicalRow("p", "Sexo", "mujer")]), mappings("plain"))
+    >>> [batch["value"][0].as_py() for batch in made.batches()], made.findings
+    (['female'], [])
     """
-    return {
-        row["variable"]: Variable(
-            row["variable"], row["type"], row["unit"], _float(row["low"]), _float(row["high"]), row["description"]
-        )
-        for row in _shipped("variables.csv")
-    }
+
+    def __init__(self, clinical: Clinical, mapping: Mappings) -> None:
+        self._clinical = clinical
+        self._survey = Survey(mapping)
+        self._tally = Tally()
+        self._known: dict[tuple[Any, ...], tuple[Outcome, ...]] = {}
+        self._derived = Derived()
+        self._findings: list[Finding] | None = None
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What could not be mapped or is not plausible; whole once every batch was taken.
+
+        Raises
+        ------
+        RuntimeError
+            Asked before that.
+        """
+        if self._findings is None:
+            raise RuntimeError("findings stand when every batch was taken")
+        return self._findings
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Arrow batches (rows, columns of :data:`VALUES`), one in memory at a time; to be taken once."""
+        held, whole = self._look()
+        again = iter(held) if whole else self._clinical.batches()
+        for batch in _whole_rows(again):
+            yield self._batch(batch)
+        extra = self._derived.values()
+        if extra:
+            yield pa.RecordBatch.from_pylist([asdict(value) for value in extra], VALUES)
+        self._findings = [*self._tally.findings(), *self._survey.findings(), *self._derived.findings()]
+
+    def _look(self) -> tuple[list[pa.RecordBatch], bool]:
+        """A first look at all columns, and the batches where they are few enough to be held."""
+        held: list[pa.RecordBatch] = []
+        count = 0
+        for batch in self._clinical.batches():
+            count += 1
+            held = [*held, batch] if count <= HELD else []
+            self._look_at(batch)
+        return held, count <= HELD
+
+    def _look_at(self, batch: pa.RecordBatch) -> None:
+        if not batch.num_rows:
+            return
+        tables_at, tables = encoded(batch["table"])
+        names_at, names = encoded(batch["variable"])
+        texts_at, texts = encoded(batch["value"])
+        first, kind = together([(tables_at, len(tables)), (names_at, len(names))])
+        wanted = np.array([self._survey.wants(tables[tables_at[i]], names[names_at[i]]) for i in first], bool)
+        rows = np.flatnonzero(wanted[kind])
+        self._note(batch, rows, kind[rows], texts_at[rows], texts, lambda i: (tables[tables_at[i]], names[names_at[i]]))
+        dates_at, dates = encoded(batch["date"])
+        if dates != [""]:
+            rows = np.flatnonzero(np.array([bool(text) for text in dates])[dates_at])
+            self._note(batch, rows, tables_at[rows], dates_at[rows], dates, lambda i: (tables[tables_at[i]], _DATE))
+
+    def _note(
+        self, batch: pa.RecordBatch, rows: Indices, column: Indices, cells: Indices, texts: list[str], of: Any
+    ) -> None:
+        if not len(rows):
+            return
+        first, kind = together([(column, int(column.max()) + 1), (cells, len(texts))])
+        for number, count in enumerate(np.bincount(kind)):
+            row = int(rows[first[number]])
+            table, name = of(row)
+            place = batch["file"][row].as_py(), batch["row"][row].as_py() or 0
+            self._survey.note(table, name, texts[cells[first[number]]], int(count), *place)
+
+    def _batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """One batch in the one language."""
+        n = batch.num_rows
+        columns = {name: encoded(batch[name]) for name in ("table", "variable", "value", "unit", "code")}
+        tables_at, tables = columns["table"]
+        names_at, names = columns["variable"]
+        first, column = together([(tables_at, len(tables)), (names_at, len(names))])
+        sources = [self._survey.source(tables[tables_at[i]], names[names_at[i]]) for i in first]
+        beside = _beside(batch, sources, column, columns)
+        keys = [
+            (column, len(sources)),
+            *((columns[name][0], len(columns[name][1])) for name in ("value", "unit", "code")),
+        ]
+        keys += [(positions, len(texts) + 1) for positions, texts in beside.values()]
+        first, kind = together(keys)
+        counts = np.bincount(kind, minlength=len(first))
+        files, numbers = batch["file"].take(pa.array(first)).to_pylist(), batch["row"].take(pa.array(first)).to_pylist()
+
+        flat: list[Outcome] = []
+        sizes = np.empty(len(first), np.int64)
+        checked: list[tuple[Outcome, int, str, int]] = []
+        for number, row in enumerate(first):
+            source = sources[column[row]]
+            text, unit, code = (columns[name][1][columns[name][0][row]] for name in ("value", "unit", "code"))
+            cells = tuple((name, texts[at[row]] if at[row] < len(texts) else "") for name, (at, texts) in beside.items()
+                          if name in source.columns)  # fmt: skip
+            made = self._decided(source, text, unit, code, cells)
+            place = int(counts[number]), files[number] or "", numbers[number] or 0
+            self._tally.add(source, text, unit, made, *place)
+            checked += [(outcome, *place) for outcome in made]
+            flat += made
+            sizes[number] = len(made)
+        self._tally.check(checked)
+
+        starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+        repeats = sizes[kind]
+        rows = np.repeat(np.arange(n), repeats)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+        picked = pa.array(starts[kind][rows] + within)
+        raw = batch if len(rows) == n and (sizes == 1).all() else batch.take(pa.array(rows))
+        made_columns = {
+            name: pa.array([getattr(outcome, name) for outcome in flat], pa.string()).take(picked)
+            for name in (
+                "variable",
+                "value",
+                "unit",
+                "rule",
+                "mapping",
+                "comparator",
+                "value_code",
+                "code_system",
+                "qualifier",
+            )
+        }
+        made_columns |= self._of_rows(raw)
+        # The CDM's adapter leaves the cell empty and keeps the text: the look-up failed, nobody left it out.
+        failed = pc.and_(pc.equal(made_columns["rule"], "missing"), pc.equal(made_columns["raw_value"], "NOT FOUND"))
+        made_columns["rule"] = pc.if_else(failed, "not-found", made_columns["rule"])
+        done = pa.RecordBatch.from_arrays([made_columns[name] for name in VALUES.names], schema=VALUES)
+        self._derived.look(done)
+        return done
+
+    def _decided(
+        self, source: Source, text: str, unit: str, code: str, cells: tuple[tuple[str, str], ...]
+    ) -> tuple[Outcome, ...]:
+        key = (source.table, source.name, text, unit, code, cells)
+        if key not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[key] = decide(source, text, unit=unit, code=code, beside=dict(cells))
+        return self._known[key]
+
+    def _of_rows(self, raw: pa.RecordBatch) -> dict[str, pa.Array]:
+        """Columns that come from the row and not from its value."""
+        found = {name: raw[name] for name in ("patient_id", "timepoint", "episode", "table", "file", "row")}
+        found["raw_variable"] = raw["variable"]
+        # The cell as it stands in the file, where the reader of the table rewrote it.
+        rewritten = pc.not_equal(raw["raw"], "")
+        found["raw_value"] = pc.if_else(rewritten, raw["raw"], raw["value"])
+        found |= {f"raw_{name}": raw[name] for name in ("unit", "date", "offset", "offset_unit", "code")}
+        found["raw_code_system"] = raw["code_system"]
+        found["date"] = self._dates(raw)
+        found["offset_days"] = _offsets(raw)
+        return found
+
+    def _dates(self, raw: pa.RecordBatch) -> pa.Array:
+        dates_at, dates = encoded(raw["date"])
+        if dates == [""] or not dates:
+            return pa.array([""] * raw.num_rows, pa.string())
+        tables_at, tables = encoded(raw["table"])
+        first, kind = together([(tables_at, len(tables)), (dates_at, len(dates))])
+        found = [
+            (iso(dates[dates_at[i]].strip(), self._survey.order(tables[tables_at[i]], _DATE)) or "")
+            if dates[dates_at[i]]
+            else ""
+            for i in first
+        ]
+        return pa.array(found, pa.string()).take(pa.array(kind))
 
 
-@cache
-def _aliases() -> dict[str, str]:
-    return {alias: row["variable"] for row in _shipped("variables.csv") for alias in row["aliases"].split("|")}
+#: Name under which the day beside a value is surveyed; no column of a table is called so.
+_DATE: Final = "\0date"
 
 
-@cache
-def _codes() -> dict[tuple[str, str], str]:
-    return {
-        (row["variable"], spelling): row["value"]
-        for row in _shipped("codes.csv")
-        for spelling in row["spellings"].split("|")
-    }
+def _offsets(raw: pa.RecordBatch) -> pa.Array:
+    offsets_at, offsets = encoded(raw["offset"])
+    if offsets == [""] or not offsets:
+        return pa.nulls(raw.num_rows, pa.float64())
+    units_at, units = encoded(raw["offset_unit"])
+    first, kind = together([(offsets_at, len(offsets)), (units_at, len(units))])
+    return pa.array([_days(offsets[offsets_at[i]], units[units_at[i]]) for i in first], pa.float64()).take(
+        pa.array(kind)
+    )
 
 
-def fold(text: str) -> str:
-    """Text without case, accents and outer blanks, for comparing spellings.
+def _days(text: str, unit: str) -> float | None:
+    """Days of an offset; days where no unit is stated (the handbook asks for days)."""
+    number = parse(text.strip()) if text else None
+    if number is None or number.comparator:
+        return None
+    known = ucum(number.unit or unit) if (number.unit or unit) else "d"
+    by = factor(known, "d") if known else None
+    return None if by is None else number.value * by
 
-    Examples
-    --------
-    >>> fold(" Próstata ")
-    'prostata'
+
+def _whole_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Batches that never cut a row of a table apart: rules may ask for other cells of it."""
+    carried: list[pa.RecordBatch] = []
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        if carried:
+            batch = pa.Table.from_batches([*carried, batch]).combine_chunks().to_batches()[0]
+        keys = [encoded(batch[name])[0] for name in ("patient_id", "table", "file")]
+        keys.append(batch["row"].to_numpy(zero_copy_only=False))
+        number = runs(keys)
+        cut = int(np.searchsorted(number, number[-1]))
+        carried = [batch.slice(cut)]
+        if cut:
+            yield batch.slice(0, cut)
+    yield from carried
+
+
+def _beside(
+    batch: pa.RecordBatch, sources: Sequence[Source], column: Indices, columns: dict[str, tuple[Indices, list[str]]]
+) -> dict[str, tuple[Indices, list[str]]]:
+    """Cells of the same row that rules ask for: per folded column, each row's position in the list of texts.
+
+    The position behind the list's end stands for: no such cell, or not asked for.
     """
-    plain = unicodedata.normalize("NFKD", text.strip().casefold())
-    return "".join(char for char in plain if not unicodedata.combining(char))
+    asked = list(dict.fromkeys(chain.from_iterable(source.columns for source in sources)))
+    if not asked:
+        return {}
+    at, texts = columns["value"]
+    keys = [columns["table"][0], *(encoded(batch[name])[0] for name in ("patient_id", "file"))]
+    keys.append(batch["row"].to_numpy(zero_copy_only=False))
+    number = runs(keys)
+    found = {}
+    for name in asked:
+        gives = np.array([fold_name(s.name) == name or fold_name(s.name.rpartition(".")[2]) == name for s in sources])
+        needs = np.array([name in s.columns for s in sources])
+        of_row = np.full(int(number[-1]) + 1, len(texts), np.int64)
+        rows = np.flatnonzero(gives[column])
+        of_row[number[rows]] = at[rows]
+        found[name] = (np.where(needs[column], of_row[number], len(texts)), texts)
+    return found
 
 
-def _float(text: str) -> float | None:
-    """Number in plain ASCII notation; None for anything else, also where Python would be more generous."""
-    return float(text) if _NUMBER.fullmatch(text) else None
-
-
-def _variable_of(raw: str) -> str | None:
-    """Harmonised name of a variable as spelt, with or without its page; None where there is none."""
-    for name in (raw, raw.rpartition(".")[2]):
-        key = re.sub(r"[^a-z0-9]+", "_", fold(name)).strip("_")
-        if key in _aliases():
-            return _aliases()[key]
-    return None
-
-
-def harmonise(rows: Iterable[ClinicalRow]) -> tuple[list[Value], list[Finding]]:
-    """Values in one language, one per clinical row, and what could not be mapped or is not plausible.
+def harmonise(rows: Iterable[ClinicalRow], *, mapping: Mappings | None = None) -> tuple[list[Value], list[Finding]]:
+    """Values in one language, and what could not be mapped or is not plausible; all in memory.
 
     Parameters
     ----------
     rows : iterable of ClinicalRow
         As an adapter yields them, of one extract.
+    mapping : Mappings, optional
+        By default that of the plain layout.
+
+    Examples
+    --------
+    >>> values, findings = harmonise([ClinicalRow("p", "PSA", "<0.1", unit="ug/L")])
+    >>> values[0].variable, values[0].comparator, values[0].value, values[0].unit
+    ('psa', '<', '0.1', 'ng/mL')
     """
-    values: list[Value] = []
-    unmapped: dict[str, int] = defaultdict(int)
-    strange: dict[str, int] = defaultdict(int)
-    for row in rows:
-        variable = _variable_of(row.variable)
-        if variable is None:
-            unmapped[row.variable] += 1
-            name, value, unit, rule = row.variable, row.value.strip() or None, row.unit, "as it came"
-        else:
-            name = variable
-            value, unit, rule = _value(variables()[variable], row)
-            if rule == "unmapped":
-                strange[variable] += 1
-        values.append(
-            Value(
-                row.patient_id, row.timepoint, name, value, unit, row.variable, row.raw or row.value, row.unit,
-                row.table, row.file, row.row, rule, row.episode,
-                taken.isoformat() if (taken := day(row.date)) else "", offset_days(row.offset, row.offset_unit),
-            )
-        )  # fmt: skip
-    findings = [Finding("variable-unmapped", name, count=count) for name, count in sorted(unmapped.items())]
-    findings += [Finding("value-unmapped", name, count=count) for name, count in sorted(strange.items())]
-    return values, [*findings, *_implausible(values)]
-
-
-def _value(variable: Variable, row: ClinicalRow) -> tuple[str | None, str, str]:
-    """Harmonised text, unit and rule of one value; a value that cannot be mapped stays as it came."""
-    raw = row.value.strip()
-    if fold(raw) in MISSING:
-        return None, variable.unit, "missing"
-    if variable.type == "number":
-        # "1,234" may be a thousand or one and a bit: left unmapped rather than guessed.
-        comma = raw.count(",") == 1 and "." not in raw and not re.fullmatch(r"\d{1,3},\d{3}", raw)
-        number = _float(raw.replace(",", ".") if comma else raw)
-        if number is None:
-            number = _age(raw) if variable.unit == "a" else None
-        if number is None:
-            return None, variable.unit, "unmapped"
-        return f"{number:.10g}", variable.unit, "number"
-    if variable.type == "date":
-        return raw, "", "text"
-    code = _codes().get((variable.name, fold(raw)))
-    if code is None:
-        return raw, "", "unmapped"
-    return code or None, "", "code"
-
-
-def _age(text: str) -> float | None:
-    """Years of a DICOM age string (PS3.5 6.2, AS): three digits and D, W, M or Y."""
-    match = re.fullmatch(r"(\d{1,3})([DWMY])", text.strip().upper())
-    if match is None:
-        return None
-    return int(match[1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match[2]]
-
-
-def _implausible(values: list[Value]) -> list[Finding]:
-    """Findings of numbers outside their plausible range: another unit where most are, single values else."""
-    numbers: dict[str, list[float]] = defaultdict(list)
-    for value in values:
-        if value.rule == "number" and value.value is not None:
-            numbers[value.variable].append(float(value.value))
-    findings = []
-    for name, given in sorted(numbers.items()):
-        variable = variables()[name]
-        if variable.low is None or variable.high is None:
-            continue
-        odd = [number for number in given if not variable.low <= number <= variable.high]
-        if not odd:
-            continue
-        of = f"{len(odd)} of {len(given)} values"
-        word = UNIT_WORDS.get(variable.unit, variable.unit)
-        if len(odd) * 2 > len(given) and (unit := _mistaken_unit(variable, given)):
-            text = f"{name}: {of} beyond {variable.high:g} {word}; they would be plausible as {unit}"
-            findings.append(Finding("unit-suspected", text, count=len(odd)))
-        else:
-            text = f"{name}: {of} outside {variable.low:g} to {variable.high:g} {word}".rstrip()
-            findings.append(Finding("value-implausible", text, count=len(odd)))
-    return findings
-
-
-def _mistaken_unit(variable: Variable, given: list[float]) -> str | None:
-    """The unit in which all values would be plausible; of several, the one that gives the larger numbers."""
-    fits = []
-    for unit, divisor in MISTAKEN_UNITS.get(variable.unit, ()):
-        converted = [number / divisor for number in given]
-        if all(variable.low <= number <= variable.high for number in converted):  # type: ignore[operator]
-            fits.append((median(converted), unit))
-    return max(fits)[1] if fits else None
+    made = Harmonised(Clinical.of(rows), mapping or mappings("plain"))
+    values = [Value(**row) for batch in made.batches() for row in batch.to_pylist()]
+    return values, made.findings
 
 
 def from_headers(patient_id: str, *, sex: str, age: str, file: str) -> list[Value]:
-    """Values that DICOM headers give of a patient: sex, and age at imaging."""
+    """Values that DICOM headers give of a patient: sex, and age at imaging; what is no such value is left out."""
     found = []
-    for keyword, variable, raw in (("PatientSex", "sex", sex), ("PatientAge", "age_at_imaging", age)):
-        row = ClinicalRow(patient_id, keyword, raw, table="DICOM header", file=file)
-        value, unit, rule = _value(variables()[variable], row)
-        if value is not None:
-            found.append(Value(patient_id, "", variable, value, unit, keyword, raw, "", "DICOM header", file, 0, rule))
+    rules = mappings("idc")
+    for keyword, raw in (("PatientSex", sex), ("PatientAge", age)):
+        made = decide(Source("DICOM header", keyword, rules.rules("DICOM header", keyword)), raw)[0]
+        if made.value is not None and made.rule != "unmapped":
+            value = Value(
+                patient_id, "", made.variable, made.value, made.unit, keyword, raw, "", "DICOM header", file, 0,
+                made.rule, made.mapping, value_code=made.value_code, code_system=made.code_system,
+            )  # fmt: skip
+            found.append(value)
     return found
