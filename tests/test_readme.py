@@ -40,4 +40,4 @@ def test_every_verb_named_is_one_of_ours_and_every_link_leads_somewhere() -> Non
 
 
 def test_what_is_said_to_be_here_is_here() -> None:
-    assert wb.extracts.LAYOUTS.keys() == {"dataset-service", "cdm", "idc", "datmat", "plain"}
+    assert wb.extracts.LAYOUTS.keys() == {"dataset-service", "cdm", "idc", "medical-folder", "datmat", "plain"}

@@ -111,6 +111,10 @@ class UnsupportedSyntax(DicomError):
     """A transfer syntax, or an encoding within it, that cannot be decoded here."""
 
 
+class NiftiError(DicomError):
+    """A NIfTI image that cannot be used for what was asked."""
+
+
 class OutsideImage(UsageError):
     """A place in the patient that no voxel of the image holds."""
 

@@ -88,6 +88,12 @@ study-not-in-cdm            | attention | study of the images is in no table of 
 study-without-images        | attention | table names a study that has no images here                   | ask the node for the images
 clinical-table-taken        | note      | clinical table was found by its place alone                   | name it with clinical=... if it is another
 clinical-table-unclear      | attention | several clinical tables, and nothing says which is meant      | name them with clinical=...
+nifti-forms-disagree        | serious   | sform and qform of a NIfTI image put its voxels in different places | find out which is right, and clear the code of the other
+nifti-unreadable            | serious   | NIfTI image could not be read                                 | ask for the file again
+sidecar-not-dicom-json      | attention | JSON beside a NIfTI image is not DICOM JSON                   | ask the node for the minimum attributes as DICOM JSON
+modality-unknown            | attention | folder names are no DICOM modalities                          | say what they are: modalities={"T1": "MR"}
+modality-missing            | note      | subject lacks a modality that others have                     | mind it when counting
+ambiguous-image             | serious   | several images in one modality folder                         | keep one; none of them is opened until then
 patient-id-missing          | serious   | images name no patient                                        | ask the node which patient they belong to
 patient-id-mixed            | serious   | files of one series name different patients                   | do not use the series before the node explains
 study-mixed                 | attention | files of one series name different studies                    | ask the node; the first study is used

@@ -48,7 +48,7 @@ def test_folder_without_dicom_says_what_is_there_instead(tmp_path: Path) -> None
 
 
 def test_unknown_layout_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="dataset-service, cdm, idc, datmat, plain"):
+    with pytest.raises(UsageError, match="dataset-service, cdm, idc, medical-folder, datmat, plain"):
         extracts.open_extract(tmp_path, layout="xnat")
 
 

@@ -191,3 +191,14 @@ def cdm(base: Path, tables: dict[str, str] | None = None, **changes: str) -> Pat
         path = next(iter(sorted(root.rglob(f"{name}*.csv"))), root / f"{name}.csv")
         path.write_text(text, encoding="utf-8")
     return root
+
+
+def medical_folder(base: Path, table: str = "FOLDER_NAME,AGE,SEX\nsubject-01,55,F\nsubject-02,61,M\n") -> Path:
+    """Two subjects, three images that are none, a table."""
+    root = base / "cohort"
+    for place in ("subject-01/T1/a.nii.gz", "subject-01/T2/b.nii.gz", "subject-02/T1/c.nii"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_bytes(b"no image is opened while listing")
+    if table:
+        (root / "participants.csv").write_text(table)
+    return root

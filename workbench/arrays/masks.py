@@ -81,7 +81,7 @@ class _Target:
 
 
 def with_masks(
-    dataset: xr.Dataset, plan: Plan, files: Iterable[LabelFile], *, options: MaskOptions | None = None
+    dataset: xr.Dataset, plan: Plan | None, files: Iterable[LabelFile], *, options: MaskOptions | None = None
 ) -> tuple[xr.Dataset, list[Finding]]:
     """Dataset with ``mask (segment, z, y, x)`` of all label files, and what was irregular about them.
 
@@ -93,13 +93,15 @@ def with_masks(
     ----------
     dataset : xarray.Dataset
         As :func:`workbench.arrays.build.build` makes it of *plan*.
-    plan : Plan
-        Of the series.
+    plan : Plan, optional
+        Of the series; without it, as for a NIfTI image, places are taken from the Dataset.
     files : iterable of LabelFile
         Segmentations and structure sets.
     options : MaskOptions, optional
         Which of them, and how.
     """
+    if plan is None:
+        return _added(dataset, _target(dataset), list(files), options or MaskOptions())
     # Labels are drawn on places; with an extra dimension every volume has the same ones.
     cells = plan.cells.reshape(-1, plan.cells.shape[-1])
     row_of_slice = np.where((cells >= 0).any(axis=0), cells.max(axis=0), -1)

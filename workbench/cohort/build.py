@@ -18,6 +18,7 @@ from workbench.cohort.harmonise import VALUES as OF_EXTRACT
 from workbench.cohort.harmonise import Harmonised, Value, from_headers
 from workbench.cohort.label_sources import KINDS
 from workbench.cohort.listed import Places, against_headers
+from workbench.cohort.nifti_series import nifti_rows
 from workbench.cohort.times import place
 from workbench.cohort.vocabulary.mapping import Mappings, mappings
 from workbench.cohort.vocabulary.tables import variables
@@ -38,7 +39,7 @@ SERIES: Final = pa.schema(
         ("timepoint", _TEXT), ("timepoint_rule", _TEXT), ("date", _TEXT), ("offset_days", _FLOAT), ("episode", _TEXT),
         ("tags", _TEXT), ("n_instances", _INT), ("n_frames", _INT), ("n_parts", _INT), ("Rows", _INT),
         ("Columns", _INT), ("n_slices", _INT), ("geometry", _TEXT), ("slice_spacing_mm", _FLOAT),
-        ("pixel_spacing_mm", _FLOAT), ("plane", _TEXT), ("bytes", _INT), ("decodable", _BOOL),
+        ("pixel_spacing_mm", _FLOAT), ("plane", _TEXT), ("bytes", _INT), ("decodable", _BOOL), ("resource", _TEXT),
         ("refers_to", pa.list_(_TEXT)), ("path", _TEXT),
     ]
 )  # fmt: skip
@@ -108,6 +109,15 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
                 from_headers(patient, sex=first["PatientSex"] or "", age=first["PatientAge"] or "", file=first["path"])
             )
             advance(1)
+    nifti = nifti_rows(extract, series_rows, study_keys)
+    findings.extend(nifti.findings)
+    series_rows += nifti.series
+    part_rows += nifti.parts
+    study_keys += nifti.study_keys
+    header_values += [
+        from_headers(row["patient_id"], sex=sex, age=age, file=row["path"])
+        for row, (sex, age) in zip(nifti.series, nifti.patients, strict=True)
+    ]
     findings.extend(place(series_rows, extract.studies, study_keys))
     for patient, count in sorted(mismatched.items()):
         text = "patient id in the headers is another one"
@@ -188,6 +198,7 @@ def _series_row(
         "n_frames": series.n_frames if series.kind == "image" else 0,
         "n_parts": len(series.plans),
         "bytes": int(np.sum(series.rows["size"].to_numpy())),
+        "resource": "DICOM",
         "decodable": series.decodable,
         "refers_to": sorted(references),
         "path": first["path"].rpartition("/")[0] or ".",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from workbench.arrays.tree import tree
 from workbench.cohort.database import Database
 from workbench.cohort.store import Stored
 from workbench.dicom.series import choose, choose_part, iterate_series
-from workbench.errors import ChangedFile, DicomError, UsageError
+from workbench.errors import ChangedFile, DicomError, SeriesNotFound, UsageError
 from workbench.findings import Finding
 from workbench.progress import task
 
@@ -42,8 +43,32 @@ def _instances(extract: Stored, series_uid: str) -> pa.Table:
 
 
 def holds(extract: Stored, series_uid: str) -> bool:
-    """Whether an extract has instances of a series."""
-    return bool(_instances(extract, series_uid).num_rows)
+    """Whether an extract has a series."""
+    found = pq.read_table(extract.table("series"), columns=["path"], filters=[("SeriesInstanceUID", "=", series_uid)])
+    return bool(found.num_rows)
+
+
+def nifti_dataset(
+    root: Path, path: str, series_uid: str, *, modality: str | None, values: str = "physical", dtype: str | None = None
+) -> xr.Dataset:
+    """Lazy Dataset of a series that is a NIfTI file.
+
+    Raises
+    ------
+    DicomError
+        It cannot be loaded; says why.
+    """
+    from workbench.arrays.nifti_image import open_nifti, read_header
+
+    image = read_header(root.joinpath(*path.split("/")), name=path)
+    attrs = {"Modality": modality} if modality else {}
+    return open_nifti(image, series_uid=series_uid, attrs=attrs, values=values, dtype=dtype)
+
+
+def check_part(part: int | None, series_uid: str) -> None:
+    """Refuse another part than the one that a NIfTI series has."""
+    if part not in (None, 1):
+        raise SeriesNotFound(f"no part {part}: there is 1", series=series_uid, remedy="leave part out")
 
 
 def load(
@@ -69,13 +94,19 @@ def load(
     options = None if masks is False else MaskOptions(select=None if masks is True else masks, **how)
     if options is None and (given := [name for name, value in how.items() if value is not None]):
         raise UsageError(f"{', '.join(given)} without masks", remedy="load with masks=True")
-    series = choose(_instances(extract, series_uid), extract.root, series=series_uid, where=extract.node)
-    plan = choose_part(series, part)
-    dataset = _of(extract, build(series, plan, extract.root, values=values, dtype=dtype))
-    listed = database.rows(
-        "select patient_id from series where node = ? and SeriesInstanceUID = ?", [extract.node, series_uid]
+    [(patient, path, resource, modality)] = database.rows(
+        "select patient_id, path, resource, Modality from series where node = ? and SeriesInstanceUID = ?",
+        [extract.node, series_uid],
     )
-    dataset.attrs |= {"node": extract.node, "patient_id": listed[0][0]}
+    if resource == "NIFTI":
+        plan = None
+        check_part(part, series_uid)
+        dataset = nifti_dataset(extract.root, path, series_uid, modality=modality, values=values, dtype=dtype)
+    else:
+        series = choose(_instances(extract, series_uid), extract.root, series=series_uid, where=extract.node)
+        plan = choose_part(series, part)
+        dataset = _of(extract, build(series, plan, extract.root, values=values, dtype=dtype))
+    dataset.attrs |= {"node": extract.node, "patient_id": patient}
     if options is not None:
         objects, findings = label_files(extract, series_uid)
         files = [*objects, *nifti_files(extract, series_uid, database)]
@@ -115,12 +146,24 @@ def nifti_files(extract: Stored, series_uid: str, database: Database) -> list[La
     paths = database.rows(
         "select path from all_series where node = ? and SeriesInstanceUID = ?", [extract.node, series_uid]
     )
-    found: list[LabelFile] = []
+    found: dict[str, LabelFile] = {}
     for place in dict.fromkeys(place for (path,) in paths for place in (path, path.rpartition("/")[0] or ".")):
         files = named_as_masks(extract.root / place, root=extract.root)
         if files and _of_one_patient(extract.node, place, database):
-            found += files
-    return found
+            found |= {file.name: file for file in files}
+    listed = database.rows(
+        """select path, kind = 'segmentation' and list_contains(refers_to, ?) from all_series
+        where node = ? and resource = 'NIFTI'""",
+        [series_uid, extract.node],
+    )
+    for path, refers in listed:
+        # What is listed as an image is none of its own masks.
+        found.pop(path, None)
+        if refers:
+            place = extract.root.joinpath(*path.split("/"))
+            facts = place.stat() if place.is_file() else None
+            found[path] = LabelFile(place, path, (facts.st_size, facts.st_mtime_ns) if facts else (-1, -1))
+    return list(found.values())
 
 
 def _of_one_patient(node: str, folder: str, database: Database) -> bool:
@@ -154,6 +197,19 @@ def datatree(extracts: Sequence[Stored], database: Database) -> xr.DataTree:
                     dataset.attrs |= {"node": extract.node, "patient_id": patient}
                     groups[name] = dataset
                 advance(1)
+        for node, patient, study, uid, path, modality in database.rows(
+            """select node, patient_id, StudyInstanceUID, SeriesInstanceUID, path, Modality from series
+            where kind = 'image' and resource = 'NIFTI'"""
+        ):
+            roots = [extract.root for extract in extracts if extract.node == node and holds(extract, uid)]
+            try:
+                dataset = nifti_dataset(roots[0], path, uid, modality=modality)
+            except DicomError as error:
+                failed.append(f"{node} {uid}: {error.what}")
+            else:
+                dataset.attrs |= {"node": node, "patient_id": patient}
+                groups["/".join(("", *map(_segment, (node, patient, study, uid))))] = dataset
+            advance(1)
     return tree(groups, not_loaded=failed)
 
 

@@ -65,7 +65,7 @@ def open_cohort(
     roots = _roots(link_roots, folders)
     opened: list[Stored] = []
     for folder in folders:
-        how = {"layout": layout, "node": names[folder], "id_column": id_column}
+        how: dict[str, Any] = {"layout": layout, "node": names[folder], "id_column": id_column}
         extract = _open(folder, how, roots[folder], sure=isinstance(link_roots, Mapping) or len(folders) == 1)
         twin = next((other for other in opened if other.node == extract.node), None)
         if twin is not None and twin.root == extract.root:

@@ -146,7 +146,8 @@ def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str
         index=HeaderIndex(folder),
         label=f"{extract.node}: headers",
     )
-    if not found.instances.num_rows and not extract.clinical:
+    nifti = any(ref.resource == "NIFTI" for ref in extract.series)
+    if not found.instances.num_rows and not nifti and not extract.clinical:
         raise _nothing_readable(extract, found.findings)
     found = with_sources(found, extract.root)
     tables = build_tables(extract, found)

@@ -32,12 +32,13 @@ RULES: Final = {
     "one timepoint": "annotation of a patient with one imaging timepoint",
     "unplaced": "annotation that belongs to no imaging timepoint",
 }
-#: Days of one unit of an offset, by spelling (UCUM and plain words). A month is a twelfth of 365.25 days.
+#: Days of one unit of an offset, by spelling: UCUM, plain words, codes of the EUCAIM hyper-ontology. A month is a
+#: twelfth of 365.25 days.
 DAYS: Final = {
-    **dict.fromkeys(("", "d", "day", "days"), 1.0),
+    **dict.fromkeys(("", "d", "day", "days", "com1000153"), 1.0),
     **dict.fromkeys(("wk", "w", "week", "weeks"), 7.0),
-    **dict.fromkeys(("mo", "m", "month", "months"), 365.25 / 12),
-    **dict.fromkeys(("a", "y", "yr", "year", "years"), 365.25),
+    **dict.fromkeys(("mo", "m", "month", "months", "com1000154"), 365.25 / 12),
+    **dict.fromkeys(("a", "y", "yr", "year", "years", "com1000151"), 365.25),
     **dict.fromkeys(("h", "hour", "hours"), 1 / 24),
 }
 

@@ -4,7 +4,7 @@ Nothing here decodes pixels, opens an image while listing, writes, or follows a 
 
 >>> from workbench import extracts
 >>> sorted(extracts.LAYOUTS)
-['cdm', 'dataset-service', 'datmat', 'idc', 'plain']
+['cdm', 'dataset-service', 'datmat', 'idc', 'medical-folder', 'plain']
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from workbench.errors import EmptyExtract
 from workbench.extracts import clinical
+from workbench.extracts.nifti_names import is_nifti, sidecar
 from workbench.extracts.reading import ReadOptions
 from workbench.extracts.record import Extract, SeriesRef
 from workbench.extracts.tree import Folder, Sample, Tree, join
@@ -27,8 +28,6 @@ LEVELS = (4, 3)
 #: ``<scan_id>_<scan_type>``: the id begins with a figure and has no underscore, the type may hold anything.
 _SCAN = re.compile(r"\d[^_]*_.+")
 _FILES = "files"
-#: What NIfTI images are named.
-NIFTI = (".nii", ".nii.gz")
 #: Files that are never images.
 _BESIDE = clinical.SUFFIXES | clinical.WORKBOOKS | {".json", ".txt", ".md", ".xml", ".html", ".pdf", ".bval", ".bvec"}
 
@@ -95,7 +94,7 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         series=series,
         clinical=tables.clinical,
         studies=tables.studies,
-        tables=tables.files,
+        tables=(*tables.files, *_sidecars(tree, series)),
         findings=(*tree.findings, *findings, *tables.findings),
     )
 
@@ -139,7 +138,7 @@ def _scan(tree: Tree, scan: str, level: int, findings: list[Finding]) -> Iterato
 def _images(place: str, folder: Folder, subject: str, experiment: str, name: str, *, tag: str) -> Iterator[SeriesRef]:
     """One place to look for DICOM, and each NIfTI file."""
     tags = (tag,) if tag else ()
-    nifti = [file for file in folder.files if file.lower().endswith(NIFTI)]
+    nifti = [file for file in folder.files if is_nifti(file)]
     others = [f for f in folder.files if f not in nifti and PurePosixPath(f).suffix.lower() not in _BESIDE]
     if others or (tag and folder.folders):
         yield SeriesRef(
@@ -154,6 +153,12 @@ def _images(place: str, folder: Folder, subject: str, experiment: str, name: str
             tags=tags,
             resource="NIFTI",
         )
+
+
+def _sidecars(tree: Tree, series: tuple[SeriesRef, ...]) -> list[str]:
+    """JSON files beside NIfTI images: they say what DICOM headers would."""
+    beside = (sidecar(ref.path) for ref in series if ref.resource == "NIFTI")
+    return [path for path in beside if tree.full(path).is_file()]
 
 
 def _table(tree: Tree, level: int, findings: list[Finding]) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from workbench.errors import EmptyExtract, ExtractError, PathNotFound, UsageError
-from workbench.extracts import cdm, dataset_service, datmat, idc, plain
+from workbench.extracts import cdm, dataset_service, datmat, idc, medical_folder, plain
 from workbench.extracts.composed import with_images, with_tables
 from workbench.extracts.paths import is_utf8, printable
 from workbench.extracts.reading import ReadOptions
@@ -38,6 +38,7 @@ LAYOUTS: Final[dict[str, Adapter]] = {
     dataset_service.NAME: dataset_service,
     cdm.NAME: cdm,
     idc.NAME: idc,
+    medical_folder.NAME: medical_folder,
     datmat.NAME: datmat,
     plain.NAME: plain,
 }
@@ -47,7 +48,7 @@ LINKED_LAYOUTS: Final = frozenset({dataset_service.NAME})
 
 _LOOKED_FOR = (
     "looked for index.json, tables of the common data model, <Modality>_<UID> folders, an *.s5cmd manifest, "
-    "<scan_id>_<scan_type> folders and any DICOM file"
+    "<subject>/<modality>/<file>.nii.gz, <scan_id>_<scan_type> folders and any DICOM file"
 )
 
 
@@ -90,6 +91,8 @@ def open_extract(
     link_roots: Iterable[str | os.PathLike[str]] | None = None,
     index: str | os.PathLike[str] | None = None,
     links: str | os.PathLike[str] | None = None,
+    modalities: Mapping[str, str] | None = None,
+    masks: Iterable[str] = (),
 ) -> Extract:
     """What a node handed over, as listed: series places and clinical values; no header is read, no pixel decoded.
 
@@ -112,6 +115,10 @@ def open_extract(
     links : path-like, optional
         Table with the columns ``identifier`` and ``patient_id`` (and ``entity``): whose rows are whose, in files of the
         ``cdm`` layout that name no patient.
+    modalities : mapping, optional
+        DICOM modality of each modality folder of the ``medical-folder`` layout: ``{"T1w": "MR"}``.
+    masks : iterable of str, optional
+        Modality folders of that layout that hold masks of the subject's images.
 
     Raises
     ------
@@ -159,6 +166,8 @@ def open_extract(
         header=header,
         index=None if index is None else Path(os.path.expanduser(index)),
         links=None if links is None else Path(os.path.expanduser(links)),
+        modalities=dict(modalities or {}),
+        masks=(masks,) if isinstance(masks, str) else tuple(masks),
     )
     beside = _beside(root, roots, chosen)
     _refuse_others((chosen, *beside), how)

@@ -33,6 +33,10 @@ class SeriesRef:
     tags: tuple[str, ...] = ()
     #: ``DICOM`` or ``NIFTI``.
     resource: str = "DICOM"
+    #: DICOM modality as the caller or the layout says it; empty where headers do.
+    modality: str = ""
+    #: Whether it holds masks, as the caller says.
+    mask: bool = False
     #: Imaging timepoint as the layout names it; empty where it does not.
     timepoint: str = ""
     #: Episode of the disease as the layout names it; empty where it does not.

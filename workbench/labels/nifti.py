@@ -18,22 +18,17 @@ from workbench.dicom.stacks.geometry import Grid
 from workbench.errors import ChangedFile, LabelError, PathNotFound, WorkbenchError
 from workbench.findings import Finding
 from workbench.labels.header import Origin, quiet
+from workbench.labels.nifti_file import Stored, facts, load, world_affine
 from workbench.labels.overlay import Overlay, overlay
 from workbench.labels.segment import Masks, Segment, Voxels
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-#: RAS mm -> LPS mm.
-TO_LPS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
-#: sform and qform disagree when they put a corner further apart than this share of the smallest voxel side. Below it
-#: lies the rounding of a quaternion stored as three float32, near half a turn some 1e-4 rad.
-AGREE_SHARE: Final = 0.1
 #: A file with more labels than this is an image of whole numbers, not a mask; brain atlases have up to a thousand.
 MAX_LABELS: Final = 1024
 #: A stored whole number counts as one up to this rounding of slope and intercept.
 WHOLE: Final = 1e-3
-_MM: Final = {"meter": 1000.0, "micron": 0.001}
 #: Voxels looked at in one go.
 _AT_ONCE: Final = 1 << 22
 
@@ -103,36 +98,6 @@ def masks_of(
             ) from None
 
 
-def world_affine(image: Any, *, name: str) -> Floats | None:
-    """Affine (i, j, k, 1) -> LPS mm of a NIfTI image; None where neither sform nor qform is set.
-
-    Raises
-    ------
-    LabelError
-        Both are set and put voxels in different places.
-    """
-    sform, qform = image.header.get_sform(coded=True)[0], image.header.get_qform(coded=True)[0]
-    to_mm = np.diag([*[_MM.get(image.header.get_xyzt_units()[0], 1.0)] * 3, 1.0])
-    if sform is not None and qform is not None:
-        ends = np.array([max(n - 1, 1) for n in (*image.shape[:3], 1, 1)[:3]])
-        corners = np.array([[*(ends * at), 1] for at in np.ndindex(2, 2, 2)])
-        apart = float(np.linalg.norm((corners @ (sform - qform).T)[:, :3], axis=1).max())
-        if not apart <= AGREE_SHARE * float(np.linalg.norm(sform[:3, :3], axis=0).min()):
-            raise LabelError(
-                f"sform and qform disagree by up to {apart:.2f} {image.header.get_xyzt_units()[0]}: sform begins at "
-                f"{_place(sform)} (RAS), qform at {_place(qform)}",
-                file=name,
-                remedy="find out which is right, and clear the code of the other",
-            )
-    affine = sform if sform is not None else qform
-    return None if affine is None else TO_LPS @ to_mm @ np.asarray(affine, dtype=np.float64)
-
-
-def _place(affine: Floats) -> str:
-    steps = " / ".join(" ".join(f"{value:.4g}" for value in affine[:3, axis]) for axis in range(3))
-    return f"({' '.join(f'{value:.4g}' for value in affine[:3, 3])}), steps {steps}"
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """Where one segment is in the file."""
@@ -147,10 +112,10 @@ class NiftiLayers:
     """Voxels of the segments of one NIfTI file, read when they are asked for; a compressed file is read once."""
 
     def __init__(
-        self, path: Path, name: str, onto: Overlay, parts: list[_Part], stored: _Stored, *, fractions: bool
+        self, path: Path, name: str, onto: Overlay, parts: list[_Part], stored: Stored, *, fractions: bool
     ) -> None:
         self._path, self._name, self._onto, self._parts, self._fractions = path, name, onto, parts, fractions
-        self._facts = _facts(path)
+        self._facts = facts(path)
         self._held = None if stored.mapped else stored
 
     def __getstate__(self) -> dict[str, Any]:
@@ -164,10 +129,10 @@ class NiftiLayers:
         ChangedFile
             The file is no longer the one that was opened.
         """
-        if _facts(self._path) != self._facts:
+        if facts(self._path) != self._facts:
             raise ChangedFile("file changed after it was opened", file=self._name, remedy="open it again")
         with quiet():
-            held = self._held or _Stored.of(_load(self._path))
+            held = self._held or Stored.of(load(self._path))
         if not held.mapped:
             self._held = held
         part = self._parts[segment]
@@ -181,62 +146,8 @@ class NiftiLayers:
         return self._onto.pick(array, slices, lambda plane: wanted(plane, number), np.bool_)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stored:
-    """Numbers of a file as they are stored, and what they mean."""
-
-    #: (i, j, k, volume); mapped where the file is not compressed.
-    array: NDArray[Any]
-    slope: float
-    inter: float
-
-    @classmethod
-    def of(cls, image: Any) -> _Stored:
-        """Stored numbers of an image, two to five dimensions."""
-        proxy = image.dataobj
-        array = proxy.get_unscaled()
-        lengths = [*array.shape, 1, 1][:3]
-        # What is beyond the third dimension (time, or components in the fifth) is one volume each.
-        return cls(array.reshape(*lengths, -1, order="F"), float(proxy.slope), float(proxy.inter))
-
-    @property
-    def mapped(self) -> bool:
-        """Whether the numbers are still in the file."""
-        base: Any = self.array
-        while base is not None and not isinstance(base, np.memmap):
-            base = getattr(base, "base", None)
-        return base is not None
-
-    @property
-    def zero(self) -> float:
-        """The stored number that means 0."""
-        return -self.inter / self.slope
-
-    def values(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """What stored numbers mean."""
-        return stored if (self.slope, self.inter) == (1.0, 0.0) else stored * self.slope + self.inter
-
-
-def _load(path: Path) -> Any:
-    import nibabel
-    from nibabel.nifti1 import Nifti1Pair
-
-    image = nibabel.load(path)
-    # Every NIfTI class of nibabel, also of version 2, is one of these.
-    if not isinstance(image, Nifti1Pair):
-        raise LabelError("not a NIfTI file", file=path.name, remedy="convert it to .nii.gz")
-    if image.get_data_dtype().kind not in "uif":
-        raise LabelError("values are neither whole nor real numbers", file=path.name, remedy="convert it to integers")
-    return image
-
-
-def _facts(path: Path) -> tuple[int, int]:
-    facts = path.stat()
-    return facts.st_size, facts.st_mtime_ns
-
-
 def _masks_of(path: Path, grid: Grid, name: str, names: Mapping[int, str], fraction: str | None) -> Masks:
-    image = _load(path)
+    image = load(path)
     origin = Origin("", "", name)
     affine = world_affine(image, name=name)
     if affine is None:
@@ -245,7 +156,7 @@ def _masks_of(path: Path, grid: Grid, name: str, names: Mapping[int, str], fract
     if not grid.placed:
         text = "the images have no place in the patient, the mask does"
         return Masks.none(grid.shape, origin.finding("label-grid-differs", text))
-    stored = _Stored.of(image)
+    stored = Stored.of(image)
     onto = overlay(affine, stored.array.shape[:3], grid)
     if onto is None:
         sizes = np.linalg.norm(affine[:3, :3], axis=0)
@@ -273,7 +184,7 @@ def _masks_of(path: Path, grid: Grid, name: str, names: Mapping[int, str], fract
 _Count = dict[tuple[int, int], tuple[float, int, int]]
 
 
-def _labels(stored: _Stored, onto: Overlay, name: str) -> _Count:
+def _labels(stored: Stored, onto: Overlay, name: str) -> _Count:
     """Voxels of each label but 0, slab by slab."""
     count: _Count = {}
     for volume, slab, inner in _slabs(stored.array, onto):
@@ -296,7 +207,7 @@ def _labels(stored: _Stored, onto: Overlay, name: str) -> _Count:
     return count
 
 
-def _fractions(stored: _Stored, onto: Overlay, name: str) -> _Count:
+def _fractions(stored: Stored, onto: Overlay, name: str) -> _Count:
     """Voxels above 0 of each volume, slab by slab."""
     count: _Count = {}
     for volume, slab, inner in _slabs(stored.array, onto):
@@ -337,7 +248,7 @@ def _distinct(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return numbers, found
 
 
-def _not_whole(stored: _Stored, name: str) -> LabelError:
+def _not_whole(stored: Stored, name: str) -> LabelError:
     values = stored.values(np.array([stored.array.min(), stored.array.max()], dtype=np.float64))
     low, high = sorted(float(value) for value in values)
     between = low >= 0 and high <= 1

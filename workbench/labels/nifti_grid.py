@@ -12,6 +12,7 @@ from workbench.errors import LabelError
 from workbench.labels import nifti
 from workbench.labels.header import Origin, quiet
 from workbench.labels.nearest import nearest
+from workbench.labels.nifti_file import world_affine
 from workbench.labels.segment import Masks
 
 
@@ -52,7 +53,7 @@ def grid_of(path: str | Path, *, name: str = "") -> Grid:
     name = name or Path(path).name
     with quiet():
         image: Any = nibabel.load(path)
-        affine = nifti.world_affine(image, name=name)
+        affine = world_affine(image, name=name)
     if affine is None or not np.isfinite(affine).all():
         raise LabelError("the file does not say where its voxels are", file=name, remedy="set its sform")
     columns, rows, slices = (*image.shape[:3], 1, 1)[:3]

@@ -52,10 +52,10 @@ masks as (
     select node, uid, sha256(string_agg(distinct fact, chr(10) order by fact)) as mask_digest
     from drawn group by all)
 select s.node, s.patient_id, s.timepoint, s.SeriesInstanceUID, coalesce(s.Modality, ''), p.part, p.geometry,
-    i.image_digest, m.mask_digest
+    i.image_digest, m.mask_digest, s.path
 from series s
 join parts p using (node, SeriesInstanceUID)
-join images i using (node, SeriesInstanceUID)
+left join images i using (node, SeriesInstanceUID)
 left join masks m on m.node = s.node and m.uid = s.SeriesInstanceUID
 where s.kind = 'image'
 order by s.node, s.patient_id, s.timepoint, s.SeriesInstanceUID, p.part
@@ -66,10 +66,19 @@ def cases(cohort: Cohort) -> list[Case]:
     """Parts of image series that have masks, in the order of node, patient, timepoint and series."""
     found = []
     for row in cohort.sql(_CASES).itertuples(index=False, name=None):
-        node, patient, timepoint, uid, modality, part, geometry, image, mask = row
+        node, patient, timepoint, uid, modality, part, geometry, image, mask, path = row
         beside = [(file.name, file.indexed) for file in cohort.nifti_masks(uid, node=node)]
+        if not isinstance(image, str):
+            # A NIfTI image has no header row: its file tells which one it is.
+            image = hashlib.sha256(repr(_file_of(cohort, node, path)).encode()).hexdigest()
         if beside:
             mask = hashlib.sha256(repr((mask, beside)).encode()).hexdigest()
         if isinstance(mask, str):
             found.append(Case(node, patient, timepoint or "", uid, modality, int(part), geometry or "", image, mask))
     return found
+
+
+def _file_of(cohort: Cohort, node: str, path: str) -> list[tuple[str, int, int]]:
+    """Path, bytes and time of change of the file that a NIfTI series is."""
+    files = [extract.root / path for extract in cohort.extracts if extract.node == node]
+    return [(path, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
