@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, SupportsFloat, cast
 
 import numpy as np
@@ -34,6 +35,42 @@ def finite_number(value: object, *, name: str, remedy: str) -> float:
     if kind not in "iuf" or not np.isfinite(number := float(cast(SupportsFloat, value))):
         raise UsageError(f"{name} cannot be {short(value)}", remedy=remedy)
     return number
+
+
+def one_of(value: object, choices: Collection[str], *, name: str, remedy: str = "") -> None:
+    """Nothing where *value* is one of some texts.
+
+    Raises
+    ------
+    UsageError
+        It is another, or no text.
+
+    Examples
+    --------
+    >>> one_of("linear", ("nearest", "linear"), name="method")
+    """
+    if not isinstance(value, str) or value not in choices:
+        words = [repr(choice) for choice in choices]
+        listed = " or ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+        raise UsageError(f"{name} cannot be {short(value)}", remedy=remedy or f"use {listed}")
+
+
+def yes_no(value: object, *, name: str) -> bool:
+    """*value*, which is True or False.
+
+    Raises
+    ------
+    UsageError
+        It is something else: a truth that was not meant must not switch a check off.
+
+    Examples
+    --------
+    >>> yes_no(np.True_, name="check_frame")
+    True
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise UsageError(f"{name} cannot be {short(value)}", remedy="use True or False")
+    return bool(value)
 
 
 def short(value: object) -> str:

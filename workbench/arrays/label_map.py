@@ -57,7 +57,7 @@ def label_map(dataset: xr.Dataset, *, variable: str = "mask", order: Sequence[st
     Traceback (most recent call last):
     workbench.errors.LabelError: segments 'liver' and 'tumour' overlap (2 voxels on slice 0). say which wins with ...
     """
-    if variable not in dataset or "segment" not in dataset[variable].dims:
+    if not isinstance(variable, str) or variable not in dataset or "segment" not in dataset[variable].dims:
         raise UsageError(f"no masks {variable!r} (segment, z, y, x) here", remedy="load them with ds.patient.masks()")
     masks = dataset[variable].transpose("segment", "z", "y", "x")
     if masks.dtype != np.bool_:

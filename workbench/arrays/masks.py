@@ -11,12 +11,13 @@ import xarray as xr
 from numpy.typing import NDArray
 from xarray.core import indexing
 
+from workbench.arrays.arguments import one_of, yes_no
 from workbench.arrays.coordinates import codes, text, words
 from workbench.arrays.label_files import LabelFile, Paths, files_of
 from workbench.arrays.lazy_masks import LazyMasks, Reordered
 from workbench.dicom.stacks.geometry import Grid
 from workbench.dicom.stacks.stack import Plan
-from workbench.errors import LabelError, PathNotFound, UsageError
+from workbench.errors import LabelError, PathNotFound
 from workbench.findings import Finding
 from workbench.labels import Masks, Segment, masks_on_grid
 from workbench.labels.choosing import Select, above, check_select, chosen, named
@@ -54,10 +55,11 @@ class MaskOptions:
     def __post_init__(self) -> None:
         check_select(self.select)
         above(Masks.none((1, 1, 1)), self.threshold)
-        if self.resample not in (None, "nearest"):
-            raise UsageError(f"resample={self.resample!r} is not 'nearest'")
-        if self.fraction not in (None, "probability", "occupancy"):
-            raise UsageError(f"fraction={self.fraction!r} is neither 'probability' nor 'occupancy'")
+        yes_no(self.check_frame, name="check_frame")
+        if self.resample is not None:
+            one_of(self.resample, ("nearest",), name="resample")
+        if self.fraction is not None:
+            one_of(self.fraction, ("probability", "occupancy"), name="fraction")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -211,7 +211,7 @@ def grey_range(
     if window is not None:
         if colour:
             raise UsageError("a colour image has no window", remedy="leave window out")
-        if isinstance(window, str) or np.shape(window) != (2,):
+        if not isinstance(window, (Sequence, np.ndarray)) or isinstance(window, str) or np.shape(window) != (2,):
             raise UsageError(f"window cannot be {short(window)}", remedy="give (centre, width), as in (40, 400)")
         centre, width = (finite_number(value, name="window", remedy="give (centre, width)") for value in window)
         if width <= 0:

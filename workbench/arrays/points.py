@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.arrays.arguments import short
+from workbench.arrays.arguments import one_of, short
 from workbench.arrays.image_grid import AXES, GRID_COORDINATES, ImageGrid, image_grid
 from workbench.arrays.resampling import is_label
 from workbench.arrays.same_grid import irregular, require_even
@@ -143,11 +143,10 @@ def sel_mm(
     >>> float(sel_mm(ds, x=-2, y=7, z=11)["image"]), float(sel_mm(ds, x=-2.5, y=7, z=11, method="linear")["image"])
     (19.0, 18.5)
     """
-    if method not in ("nearest", "linear"):
-        raise UsageError(f"method cannot be {method!r}", remedy="use 'nearest' or 'linear'")
+    one_of(method, ("nearest", "linear"), name="method")
     axes = [value is not None for value in (x, y, z)]
     given = [value for value in (x, y, z) if value is not None]
-    if any(np.ndim(value) for value in given):
+    if any(getattr(value, "shape", ()) or isinstance(value, (list, tuple)) for value in given):
         raise UsageError(
             "x, y and z are one place", remedy="give several as one array (n, 3): sel_mm(np.stack([x, y, z], axis=1))"
         )
@@ -241,7 +240,7 @@ def _triples(values: ArrayLike, order: str) -> tuple[Floats, bool]:
         if triples.dtype.kind not in "iufO" or not numbers:
             raise TypeError
         triples = triples.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(f"not one or several triples of numbers: {short(values)}", remedy=f"give {order}") from None
     if triples.ndim not in (1, 2) or triples.shape[-1] != 3:
         raise UsageError(f"not one or several triples of numbers, shape {triples.shape}", remedy=f"give {order}")

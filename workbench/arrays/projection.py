@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from workbench.arrays.arguments import finite_number, one_of
 from workbench.arrays.image_grid import AXES, ImageGrid, image_grid
 from workbench.arrays.memory import beyond_memory
 from workbench.arrays.same_grid import irregular
@@ -72,8 +72,8 @@ def mip(
     """
     if "image" not in dataset:
         raise UsageError("no variable 'image' in this Dataset", remedy="call it on a Dataset of a series")
-    if axis not in AXES or method not in tuple(_WORDS):
-        raise UsageError(f"no projection {method!r} along {axis!r}", remedy="use z, y or x; max, min or mean")
+    one_of(axis, AXES, name="axis")
+    one_of(method, tuple(_WORDS), name="method")
     grid = image_grid(dataset)
     if grid.kind == "sheared" or "sheared" in grid.flags:
         raise irregular(dataset, grid, f"mip(axis={axis!r})")
@@ -108,9 +108,8 @@ def _slabs(
     along = np.asarray(dataset[axis].values, dtype=np.float64)
     if slab_mm is None:
         return np.zeros(len(along), np.int64), np.zeros(1)
-    given: Any = slab_mm
-    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < float(given) < np.inf:
-        raise UsageError(f"slab_mm cannot be {given!r}", remedy="give millimetres above zero")
+    if (slab_mm := finite_number(slab_mm, name="slab_mm", remedy="give millimetres above zero")) <= 0:
+        raise UsageError(f"slab_mm cannot be {slab_mm:g}", remedy="give millimetres above zero")
     if not grid.placed:
         raise irregular(dataset, grid, "mip(slab_mm=...)")
     spacing = grid.spacing[AXES.index(axis)] if axis != "z" else grid.slice_spacing
@@ -119,7 +118,7 @@ def _slabs(
     descending = len(along) > 1 and along[-1] < along[0]
     depth = (along[0] - along if descending else along - along[0]) + spacing / 2
     others = [size for dim, size in dataset["image"].sizes.items() if dim != axis]
-    if (short := beyond_memory((*others, float(depth[-1] / slab_mm)), 4)) is not None:
+    if (short := beyond_memory((*others, float(depth[-1]) / slab_mm), 4)) is not None:
         raise UsageError(f"slabs of {slab_mm:g} mm make an array of {short}", remedy="take thicker slabs")
     # The centre on an edge belongs to the slab behind it, also after rounding of the coordinates.
     number = np.floor(depth / slab_mm + 1e-6).astype(np.int64)

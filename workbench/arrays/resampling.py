@@ -7,13 +7,13 @@ over the voxel, so a coarser grid does not smooth.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
 
 from workbench.arrays.affine_slabs import Slab, sampled, slabs_between, wholly_inside
+from workbench.arrays.arguments import finite_number, one_of, short, yes_no
 from workbench.arrays.image_grid import AXES, GRID_COORDINATES, ImageGrid, even_grid, image_grid, on_grid
 from workbench.arrays.memory import beyond_memory
 from workbench.arrays.same_grid import irregular, require_even, require_same_frame
@@ -85,7 +85,7 @@ def resample_like(
     target = image_grid(other)
     if not target.placed:
         raise irregular(other, target, "resample_like")
-    if check_frame:
+    if yes_no(check_frame, name="check_frame"):
         require_same_frame(dataset, other)
     result = _resampled(dataset, source, target, method)
     exact = {axis: other[axis].variable for axis in AXES}
@@ -210,8 +210,7 @@ def is_label(name: str, variable: xr.Variable) -> bool:
 
 
 def _known(method: str) -> None:
-    if method not in METHODS:
-        raise UsageError(f"method cannot be {method!r}", remedy=f"use {', '.join(METHODS)}")
+    one_of(method, METHODS, name="method", remedy=f"use {', '.join(METHODS)}")
 
 
 def _by_axis(spacing: Any) -> list[float | None]:
@@ -223,16 +222,17 @@ def _by_axis(spacing: Any) -> list[float | None]:
         return [_millimetres(spacing[axis]) if axis in spacing else None for axis in AXES]
     if isinstance(spacing, (Sequence, np.ndarray)) and not isinstance(spacing, (str, bytes)):
         if np.shape(spacing) != (3,):
-            raise UsageError(f"spacing cannot be {spacing!r}", remedy="give three numbers, along z, y and x")
+            raise UsageError(f"spacing cannot be {short(spacing)}", remedy="give three numbers, along z, y and x")
         return [_millimetres(value) for value in spacing]
     return [_millimetres(spacing)] * 3
 
 
 def _millimetres(value: Any) -> float:
     least, most = SPACINGS
-    if isinstance(value, bool) or not isinstance(value, Real) or not least <= float(value) <= most:
-        raise UsageError(f"spacing cannot be {value!r}", remedy=f"give millimetres from {least:g} to {most:g}")
-    return float(value)
+    remedy = f"give millimetres from {least:g} to {most:g}"
+    if not least <= (number := finite_number(value, name="spacing", remedy=remedy)) <= most:
+        raise UsageError(f"spacing cannot be {short(value)}", remedy=remedy)
+    return number
 
 
 def _require_room(dataset: xr.Dataset, shape: Sequence[float], method: Method, how: str = "") -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from workbench.arrays.arguments import finite_number, image_of, short
+from workbench.arrays.arguments import finite_number, image_of, one_of, short
 from workbench.arrays.derived import derived
 from workbench.errors import UsageError
 
@@ -65,11 +65,9 @@ def window(
     kind = str(image.attrs.get("value_kind", ""))
     if kind == "colour" or "channel" in image.dims:
         raise UsageError("a colour image has no window", remedy="show it as it is")
-    if not isinstance(function, str) or function not in NARROWEST:
-        raise UsageError(f"function cannot be {short(function)}", remedy=f"use {', '.join(NARROWEST)}")
-    if dtype not in ("uint8", "float32"):
-        raise UsageError(f"dtype cannot be {short(dtype)}", remedy="use 'uint8' or 'float32'")
-    if not isinstance(invert, (bool, np.bool_)) and invert != "auto":
+    one_of(function, NARROWEST, name="function", remedy=f"use {', '.join(NARROWEST)}")
+    one_of(dtype, ("uint8", "float32"), name="dtype")
+    if not isinstance(invert, (bool, np.bool_)) and not (isinstance(invert, str) and invert == "auto"):
         raise UsageError(f"invert cannot be {short(invert)}", remedy="use True, False or 'auto'")
     if (center is None) != (width is None):
         raise UsageError("a window is a center and a width", remedy="give both or neither")

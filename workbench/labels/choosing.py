@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -77,7 +78,7 @@ def check_select(select: Select | None) -> dict[str, Any]:
     if select is None:
         return {}
     wanted: dict[str, Any] = (
-        {"newest": True} if select == "newest" else dict(select) if _is_mapping(select) else {"": 0}
+        dict(select) if isinstance(select, Mapping) else {"newest": True} if _is_newest(select) else {"": 0}
     )
     unknown = sorted(str(key) for key in wanted.keys() - _FIELDS.keys() - {"newest"})
     if unknown:
@@ -93,8 +94,8 @@ def check_select(select: Select | None) -> dict[str, Any]:
     return wanted
 
 
-def _is_mapping(select: object) -> bool:
-    return isinstance(select, Mapping)
+def _is_newest(select: object) -> bool:
+    return isinstance(select, str) and select == "newest"
 
 
 def chosen(masks: Iterable[Masks], select: Select | None) -> tuple[list[Masks], list[Finding]]:
@@ -198,8 +199,11 @@ def above(masks: Masks, threshold: float | None) -> Masks:
     """
     if threshold is None:
         return masks
-    if not 0 < threshold <= 1:
-        raise UsageError(f"threshold {threshold} is not above 0 and at most 1", remedy="threshold=0.5, for example")
+    given: Any = threshold
+    # True is a number to Python, and none to a reader.
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < given <= 1:
+        told = given if isinstance(given, (int, float)) and abs(given) < 1e9 else type(given).__name__
+        raise UsageError(f"threshold {told} is not above 0 and at most 1", remedy="threshold=0.5, for example")
     if masks.kind == "mask":
         return masks
     findings = tuple(finding for finding in masks.findings if finding.code != "label-fractional")

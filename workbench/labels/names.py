@@ -82,6 +82,8 @@ def name_table(extra: Names | None = None) -> NameTable:
     if isinstance(extra, Mapping):
         pairs = [(str(spelling), str(standard)) for spelling, standard in extra.items()]
         return _table(pairs, name="names", fallback=_shipped())
+    if not isinstance(extra, (str, os.PathLike)):
+        raise UsageError(f"names cannot be {type(extra).__name__}", remedy="give a mapping or the path of a CSV")
     path = Path(extra)
     if not path.is_file():
         raise PathNotFound("no such file", file=path.name, remedy="names= takes a mapping or the path of a CSV")
