@@ -54,7 +54,7 @@ def test_part_is_chosen_by_number(tmp_path: Path) -> None:
     factories.stack(tmp_path / "s")
     factories.image(tmp_path / "l", 50, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     assert xr.open_dataset(tmp_path, engine="dicom", part=1).sizes["z"] == 6
-    ds = xr.open_dataset(tmp_path, engine="dicom", part=2)
+    ds = xr.open_dataset(tmp_path, engine="dicom", part=np.int64(2))
     assert (ds.sizes["z"], ds.attrs["part"], ds.attrs["n_parts"]) == (1, 2, 2)
     with pytest.raises(AmbiguousSeries, match="2 parts"):
         xr.open_dataset(tmp_path, engine="dicom")
@@ -233,6 +233,27 @@ def test_netcdf_without_its_library_gives_back_what_was_written(case: str, tmp_p
     assert back["image"].dtype == ds["image"].dtype
     assert back.patient.findings == ds.patient.findings
     assert back.patient.grid.kind == ds.patient.grid.kind
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_netcdf_gives_back_what_was_written(case: str, tmp_path: Path) -> None:
+    factories.stack(tmp_path / "data", **CASES[case])
+    ds = xr.open_dataset(tmp_path / "data", engine="dicom", tags=["PixelSpacing", "ImagePositionPatient"])
+    ds.to_netcdf(tmp_path / "out.nc")
+    assert_same(xr.load_dataset(tmp_path / "out.nc"), ds)
+
+
+def test_netcdf_keeps_unsigned_numbers_and_masks(tmp_path: Path) -> None:
+    frames = np.full((1, 6, 8), 65535, np.uint16)
+    factories.image(tmp_path / "grey" / "a", frames=frames)
+    factories.image(tmp_path / "colour" / "a", frames=np.full((1, 6, 8, 3), 255, np.uint8))
+    for name, kind in (("grey", np.uint16), ("colour", np.uint8)):
+        ds = xr.open_dataset(tmp_path / name, engine="dicom")
+        ds["mask"] = ds.image > 0
+        ds.to_netcdf(tmp_path / f"{name}.nc")
+        back = xr.load_dataset(tmp_path / f"{name}.nc")
+        assert (back.image.dtype, back["mask"].dtype) == (kind, bool)
+        assert_same(back, ds)
 
 
 def test_findings_are_known_after_reopening(tmp_path: Path) -> None:

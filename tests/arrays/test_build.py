@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 
 from tests import factories
+from workbench.arrays.opening import open_series
 from workbench.errors import DicomError, UnstackableSeries, UnsupportedSyntax, UsageError
 
 
@@ -242,3 +243,31 @@ def test_eager_load_needs_little_more_than_the_array(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
     assert float(done.stdout) <= 1.15
+
+
+def test_tags_of_several_numbers_have_a_dimension_of_their_own(tmp_path: Path) -> None:
+    factories.stack(
+        tmp_path, (0, 2, 4), FocalSpots=0.7, AcquisitionMatrix=[256, 0, 0, 134],
+        per_slice={"ReconstructionFieldOfView": [[1.5, 2.5], [1.5, 3.5], None]},
+    )  # fmt: skip
+    asked = ["PixelSpacing", "ImagePositionPatient", "FocalSpots", "AcquisitionMatrix", "ReconstructionFieldOfView"]
+    dataset = open_series(tmp_path, tags=asked)
+    assert dataset.PixelSpacing.dims == ("PixelSpacing_value",)
+    assert dataset.PixelSpacing.values.tolist() == [0.5, 0.8]
+    assert dataset.ImagePositionPatient.dims == ("z", "ImagePositionPatient_value")
+    assert dataset.ImagePositionPatient.values[:, 2].tolist() == [30, 32, 34]
+    assert (dataset.FocalSpots.dims, float(dataset.FocalSpots)) == ((), 0.7)
+    assert dataset.AcquisitionMatrix.dtype == np.int64
+    assert dataset.AcquisitionMatrix.values.tolist() == [256, 0, 0, 134]
+    found = dataset.ReconstructionFieldOfView.values
+    assert found[:2].tolist() == [[1.5, 2.5], [1.5, 3.5]]
+    assert np.isnan(found[2]).all()
+
+
+def test_tags_of_several_numbers_in_a_ragged_series(tmp_path: Path) -> None:
+    factories.stack(tmp_path / "a", (0, 2, 4), EchoTime=10)
+    factories.stack(tmp_path / "b", (0, 2), EchoTime=30, first=10)
+    dataset = open_series(tmp_path, tags=["PixelSpacing", "ImagePositionPatient"])
+    assert dataset.PixelSpacing.values.tolist() == [0.5, 0.8]
+    assert dataset.ImagePositionPatient.dims == ("echo_time", "z", "ImagePositionPatient_value")
+    assert np.isnan(dataset.ImagePositionPatient.values[1, 2]).all()

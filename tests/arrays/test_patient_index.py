@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests import factories, strategies
 from workbench.arrays import from_array
-from workbench.errors import IrregularGeometry, OutsideImage, UsageError
+from workbench.errors import GridMismatch, IrregularGeometry, OutsideImage, UsageError
 
 if not hasattr(xarray.indexes, "CoordinateTransformIndex"):
     pytest.skip("this xarray has no CoordinateTransformIndex", allow_module_level=True)
@@ -129,6 +129,14 @@ def test_other_volumes_do_not_align() -> None:
     assert (a["image"] + a["image"]).shape == (6, 7, 8)
     assert a.xindexes["patient_x"].equals(tilted_by_20_degrees().patient.index().xindexes["patient_x"])
     assert not a.xindexes["patient_x"].equals(a.isel(x=slice(1, None)).xindexes["patient_x"])
+
+
+def test_two_grids_in_one_operation_are_refused() -> None:
+    a = tilted_by_20_degrees().patient.index()
+    with pytest.raises(GridMismatch, match="use resample_like"):
+        a["image"] + a["image"].isel(z=slice(0, 2))
+    with pytest.raises(GridMismatch, match="grids differ"):
+        xr.concat([a.isel(z=slice(0, 3)), a.isel(z=slice(3, 6))], "z", join="outer")
 
 
 def test_uneven_slices_have_no_index(tmp_path: Path) -> None:

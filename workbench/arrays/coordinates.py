@@ -176,7 +176,11 @@ def acquisition_coords(plan: Plan, dims: tuple[str, ...], tags: Sequence[str]) -
         if name not in plan.rows.column_names or name in dims:
             continue
         column = plan.rows[name]
-        if column.null_count == len(column) or pa.types.is_nested(column.type):
+        if column.null_count == len(column):
+            continue
+        if pa.types.is_nested(column.type):
+            if any(column.to_pylist()):
+                coords[name] = _several(plan, dims, name, column)
             continue
         attrs = {"units": units} if units else {}
         word = pa.types.is_string(column.type)
@@ -195,6 +199,28 @@ def acquisition_coords(plan: Plan, dims: tuple[str, ...], tags: Sequence[str]) -
         kept, cells = _varying(dims, values[plan.cells], present)
         coords[name] = text(kept, cells, attrs) if word else xr.Variable(kept, cells, attrs)
     return coords
+
+
+def _several(plan: Plan, dims: tuple[str, ...], name: str, column: pa.ChunkedArray) -> xr.Variable:
+    """A tag of several numbers, along a dimension of its own where any image states more than one.
+
+    NaN where an image states fewer.
+    """
+    lists = column.to_pylist()
+    most = max(len(stated or ()) for stated in lists)
+    whole = all(len(stated or ()) == most for stated in lists)
+    padded = np.full((len(lists) + 1, most), np.nan)
+    for row, stated in enumerate(lists):
+        padded[row, : len(stated or ())] = stated or ()
+    present = plan.cells >= 0
+    if whole and present.all() and pa.types.is_integer(column.type.value_type):
+        padded = np.nan_to_num(padded).astype(np.int64)
+    further = (f"{name}_value",) if most > 1 else ()
+    values = padded if further else padded.reshape(len(padded), -1)[:, 0]
+    if whole and (values[:-1] == values[0]).all():
+        return xr.Variable(further, values[0])
+    kept, cells = _varying(dims, values[plan.cells], present)
+    return xr.Variable((*kept, *further), cells)
 
 
 def _varying(

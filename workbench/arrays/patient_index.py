@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.arrays.image_grid import AXES
 from workbench.arrays.same_grid import require_even
-from workbench.errors import OutsideImage, UsageError
+from workbench.errors import GridMismatch, OutsideImage, UsageError
 
 try:
     from xarray.indexes import CoordinateTransform, CoordinateTransformIndex
@@ -25,6 +25,7 @@ except ImportError as error:
 
 #: Coordinates (z, y, x) that the index brings: LPS mm of every voxel centre, computed when they are read.
 NAMES: Final = ("patient_x", "patient_y", "patient_z")
+_APART: Final = "use resample_like, or leave the index out: drop_vars(['patient_x', 'patient_y', 'patient_z'])"
 Floats = NDArray[np.float64]
 
 
@@ -107,6 +108,14 @@ class PatientIndex(CoordinateTransformIndex):
             if (number < -0.5).any() or (number > self.transform.dim_size[dim] - 0.5).any():
                 raise OutsideImage(f"a place lies outside the image along {dim}", remedy="see ds.patient.to_voxel")
         return super().sel(places, method=method)
+
+    def join(self, other: Any, how: Any = "inner") -> PatientIndex:
+        """Never: voxels of two grids have no common places to be aligned on."""
+        raise GridMismatch("grids differ: two images with a PatientIndex", remedy=_APART)
+
+    def reindex_like(self, other: Any) -> dict[Hashable, Any]:
+        """Never, as :meth:`join`."""
+        raise GridMismatch("grids differ: two images with a PatientIndex", remedy=_APART)
 
     def create_variables(self, variables: Any = None) -> Any:
         """Coordinates in mm, computed when they are read."""

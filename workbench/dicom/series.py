@@ -230,7 +230,7 @@ def choose_part(series: Series, part: int | None) -> Plan:
                 remedy="choose one with part=1 ...",
             )
         part = 1
-    if isinstance(part, bool) or not isinstance(part, int):
+    if isinstance(part, bool) or not isinstance(part, (int, np.integer)):
         raise UsageError("part is not a whole number", series=series.uid, remedy="parts count from 1")
     if not 1 <= part <= n:
         raise SeriesNotFound(

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -201,7 +200,7 @@ def above(masks: Masks, threshold: float | None) -> Masks:
         return masks
     given: Any = threshold
     # True is a number to Python, and none to a reader.
-    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < given <= 1:
+    if isinstance(given, bool) or not isinstance(given, (int, float, np.number)) or not 0 < given <= 1:
         told = given if isinstance(given, (int, float)) and abs(given) < 1e9 else type(given).__name__
         raise UsageError(f"threshold {told} is not above 0 and at most 1", remedy="threshold=0.5, for example")
     if masks.kind == "mask":
