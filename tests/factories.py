@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -31,6 +33,10 @@ AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 
+#: Syntaxes that pydicom does not know (PS3.6 table A-1).
+JPEG_XL = UID("1.2.840.10008.1.2.4.110")
+DEFLATED_FRAMES = UID("1.2.840.10008.1.2.8.1")
+PLAIN_FRAMES = UID("1.2.840.10008.1.2.1.98")
 #: Syntaxes that keep every number, each with its short name.
 LOSSLESS = {
     "implicit": ImplicitVRLittleEndian,
@@ -42,6 +48,9 @@ LOSSLESS = {
     "jpeg-ls": JPEGLSLossless,
     "jpeg-2000": JPEG2000Lossless,
     "rle": RLELossless,
+    "jpeg-xl": JPEG_XL,
+    "deflated-frames": DEFLATED_FRAMES,
+    "plain-frames": PLAIN_FRAMES,
 }
 
 
@@ -98,6 +107,9 @@ def code_stream(frame: np.ndarray, syntax: str) -> bytes:
         JPEGLSLossless: imagecodecs.jpegls_encode,
         JPEG2000Lossless: lambda array: imagecodecs.jpeg2k_encode(array, level=0, codecformat="j2k", reversible=True),
         RLELossless: run_lengths,
+        JPEG_XL: lambda array: imagecodecs.jpegxl_encode(array, lossless=True),
+        DEFLATED_FRAMES: lambda array: zlib.compress(array.astype(array.dtype.newbyteorder("<")).tobytes(), wbits=-15),
+        PLAIN_FRAMES: lambda array: array.astype(array.dtype.newbyteorder("<")).tobytes(),
     }
     return bytes(encoders[syntax](unsigned))
 
@@ -147,7 +159,14 @@ def write(
         meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "1.2.3")
         if preamble:
             dataset.file_meta = meta
-            dataset.save_as(path, enforce_file_format=True)
+            if UID(syntax).is_transfer_syntax:
+                dataset.save_as(path, enforce_file_format=True)
+            else:
+                # pydicom writes a syntax it does not know if it is a private one.
+                private = syntax.replace("10008", "10009")
+                meta.TransferSyntaxUID = private
+                dataset.save_as(path, enforce_file_format=True, implicit_vr=False, little_endian=True)
+                path.write_bytes(path.read_bytes().replace(private.encode(), syntax.encode(), 1))
         else:
             file = FileDataset(str(path), dataset)
             file.save_as(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from tests.factories import DEFLATED_FRAMES, JPEG_XL, PLAIN_FRAMES, code_stream
 from tests.hostile import (
     END_SEQUENCE,
     HTJ2K,
@@ -223,3 +226,37 @@ table(
     j2k_of_no_bytes=lambda: compressed(JPEG_2000, fragments(b"")),
     code_stream_of_zeros=lambda: compressed(JPEG_2000, fragments(bytes(4096))),
 )  # fmt: skip
+
+
+def jpeg_xl(picture: np.ndarray = PICTURE, **values: Any) -> bytes:
+    """A file of a JPEG XL code stream."""
+    data = code_stream(picture, JPEG_XL)
+    return compressed(JPEG_XL, fragments(data + bytes(len(data) % 2)), **values)
+
+
+def deflated_frame(data: bytes, *, cut: int = 0) -> bytes:
+    """A file of one deflated frame, its last bytes *cut*."""
+    packed = zlib.compress(data, 9, wbits=-15)
+    packed = packed[: len(packed) - cut]
+    return compressed(DEFLATED_FRAMES, fragments(packed + bytes(len(packed) % 2)))
+
+
+table(
+    sound_jpeg_xl=jpeg_xl,
+    jpeg_xl_of_another_size=lambda: jpeg_xl(PICTURE[:-1]),
+    jpeg_xl_of_8_bits_in_16=lambda: jpeg_xl((PICTURE >> 8).astype("u1")),
+    jpeg_xl_cut=cut(JPEG_XL, 0.6),
+    jpeg_xl_cut_in_the_header=cut(JPEG_XL, 0.1),
+    jpeg_xl_of_zeros=lambda: compressed(JPEG_XL, fragments(bytes(4096))),
+    jpeg_xl_boxes_without_end=lambda: compressed(JPEG_XL, fragments(b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(8) * 400)),
+    jpeg_2000_under_jpeg_xl=lambda: compressed(JPEG_XL, fragments(padded(JPEG_2000))),
+    sound_deflated_frame=lambda: deflated_frame(PICTURE.astype("<u2").tobytes()),
+    deflated_frame_bomb=lambda: deflated_frame(bytes(50 << 20)),
+    deflated_frame_cut=lambda: deflated_frame(PICTURE.astype("<u2").tobytes(), cut=20),
+    deflated_frame_too_short=lambda: deflated_frame(PICTURE.astype("<u2").tobytes()[:-2]),
+    deflated_frame_of_noise=lambda: compressed(DEFLATED_FRAMES, fragments(b"\x07" * 400)),
+    plain_frame_too_short=lambda: compressed(PLAIN_FRAMES, fragments(PICTURE.astype("<u2").tobytes()[:-2])),
+    plain_frame_in_pieces=lambda: compressed(
+        PLAIN_FRAMES, fragments(*(PICTURE.astype("<u2").tobytes()[at : at + 16] for at in range(0, PICTURE.nbytes, 16)))
+    ),
+)

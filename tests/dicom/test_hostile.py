@@ -37,10 +37,13 @@ EXPECTED = {
         rows-of-two-values bits-stored-above-allocated bits-stored-0 high-bit-200 pixel-representation-77
         samples-0 photometric-nonsense instance-number-of-70-digits
         window-of-10000-numbers number-of-60-kb sound-jpeg-ls
+        sound-jpeg-xl sound-deflated-frame plain-frame-in-pieces
         million-fragments-before-the-picture picture-in-100000-fragments offset-table-of-a-million-for-one
         j2k-layers-65535
     """,
     "DicomError": """
+        jpeg-xl-of-another-size jpeg-xl-cut jpeg-xl-cut-in-the-header jpeg-xl-of-zeros jpeg-xl-boxes-without-end
+        jpeg-2000-under-jpeg-xl deflated-frame-bomb deflated-frame-of-noise
         jpeg-lossless-of-an-unknown-huffman-table
         jpeg-lossless-without-huffman-tables
         jpeg-lossless-of-65535-lines-in-both
@@ -101,12 +104,14 @@ EXPECTED = {
         offset-table-of-one-place offset-table-of-odd-length offset-table-of-a-million
     """,
     "other-values": """
+        jpeg-xl-of-8-bits-in-16
         deflated-stream-damaged j2k-of-65535-lines-in-both j2k-of-million-tiles j2k-of-8-bits-in-16
     """,
     "multi-frame-unplaced picture": """
         dose-offsets-too-few dose-offsets-too-many dose-offsets-of-text frame-times-too-few
     """,
     "TruncatedFile": """
+        deflated-frame-cut deflated-frame-too-short plain-frame-too-short
         jpeg-lossless-cut jpeg-lossless-cut-in-the-header jpeg-ls-cut j2k-cut
     """,
     "EmptyExtract file-not-dicom": """

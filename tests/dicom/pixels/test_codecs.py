@@ -33,6 +33,8 @@ def test_a_target_of_another_size_is_refused(name: str) -> None:
     [
         ("1.2.840.10008.1.2.1", True, True),
         ("1.2.840.10008.1.2.4.70", False, True),
+        ("1.2.840.10008.1.2.4.110", True, True),
+        ("1.2.840.10008.1.2.8.1", True, True),
         # MPEG-4 video, JPIP, and what is no transfer syntax.
         ("1.2.840.10008.1.2.4.102", False, False),
         ("1.2.840.10008.1.2.4.94", False, False),
@@ -55,7 +57,15 @@ def test_colour_is_decodable_where_the_table_or_pydicom_decodes_it() -> None:
 
 @pytest.mark.parametrize("colour", [True, False])
 def test_decoder_has_a_name_exactly_where_there_is_one(colour: bool) -> None:
-    others = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.102", "1.2.3", "")
+    others = (
+        "1.2.840.10008.1.2",
+        "1.2.840.10008.1.2.8.1",
+        "1.2.840.10008.1.2.1.98",
+        "1.2.840.10008.1.2.1.99",
+        "1.2.840.10008.1.2.4.102",
+        "1.2.3",
+        "",
+    )
     for syntax in (*CODECS, *others):
         assert bool(decoder_name(syntax, colour=colour)) is decodable(syntax, colour=colour)
 

@@ -41,7 +41,34 @@ def test_sign_tiles_and_components_of_jpeg_2000_are_read() -> None:
     assert codestream_size(colour, "j2k") == StreamSize(40, 50, 3, 8)
 
 
-@pytest.mark.parametrize("family", ["jpeg", "j2k", "rle"])
+@pytest.mark.parametrize("shape", [(8, 8), (256, 128), (41, 300), (512, 512), (1, 1), (17, 9, 3), (600, 400, 3)])
+@pytest.mark.parametrize(("dtype", "bits"), [("u1", 8), ("u2", 10), ("u2", 12), ("u2", 16)])
+@pytest.mark.parametrize("container", [False, True])
+@pytest.mark.parametrize("lossless", [False, True])
+def test_size_of_jpeg_xl(shape: tuple[int, ...], dtype: str, bits: int, container: bool, lossless: bool) -> None:
+    frame = np.zeros(shape, dtype)
+    data = imagecodecs.jpegxl_encode(
+        frame, lossless=lossless, usecontainer=container, bitspersample=None if bits == 8 else bits
+    )
+    expected = StreamSize(*shape[:2], shape[2] if len(shape) > 2 else 1, bits)
+    assert codestream_size(bytes(data), "jxl") == expected
+    assert bytes(data).startswith(STARTS["jxl"])
+
+
+def test_size_of_a_jpeg_coded_anew_as_jpeg_xl() -> None:
+    data = imagecodecs.jpegxl_encode_jpeg(imagecodecs.jpeg8_encode(np.zeros((40, 56), "u1")))
+    assert codestream_size(bytes(data), "jxl") == StreamSize(40, 56, 1, 8)
+
+
+def test_no_first_bits_of_jpeg_xl_end_in_an_error() -> None:
+    random = np.random.default_rng(0)
+    for start in STARTS["jxl"]:
+        for size in (0, 1, 7, 30, 300):
+            for _ in range(200):
+                codestream_size(start + random.bytes(size), "jxl")
+
+
+@pytest.mark.parametrize("family", ["jpeg", "j2k", "jxl", "rle"])
 @pytest.mark.parametrize(
     "data",
     [

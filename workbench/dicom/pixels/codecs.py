@@ -23,7 +23,7 @@ class Codec:
 
     #: Name of the function in imagecodecs.
     function: str
-    #: Family of the code stream, which tells where its size is written: ``jpeg``, ``j2k`` or ``rle``.
+    #: Family of the code stream, which tells where its size is written: ``jpeg``, ``j2k``, ``jxl`` or ``rle``.
     family: str
     #: The syntax itself implies loss.
     lossy: bool
@@ -39,6 +39,8 @@ class Codec:
 
 #: Frames are decoded side by side, so each with one thread.
 _ONE_THREAD: Final = (("numthreads", 1),)
+#: And as stored: DICOM states the orientation elsewhere.
+_JPEG_XL: Final = (*_ONE_THREAD, ("keeporientation", True))
 CODECS: Final[dict[str, Codec]] = {
     "1.2.840.10008.1.2.4.50": Codec("jpeg8_decode", "jpeg", True, "libjpeg_turbo"),
     "1.2.840.10008.1.2.4.51": Codec("jpeg8_decode", "jpeg", True, "libjpeg_turbo"),
@@ -55,8 +57,15 @@ CODECS: Final[dict[str, Codec]] = {
     "1.2.840.10008.1.2.4.201": Codec("jpeg2k_decode", "j2k", False, "openjpeg", True, _ONE_THREAD),
     "1.2.840.10008.1.2.4.202": Codec("jpeg2k_decode", "j2k", False, "openjpeg", True, _ONE_THREAD),
     "1.2.840.10008.1.2.4.203": Codec("jpeg2k_decode", "j2k", True, "openjpeg", options=_ONE_THREAD),
+    # JPEG XL: lossless, a JPEG coded anew, and any.
+    "1.2.840.10008.1.2.4.110": Codec("jpegxl_decode", "jxl", False, "libjxl", True, _JPEG_XL),
+    "1.2.840.10008.1.2.4.111": Codec("jpegxl_decode", "jxl", True, "libjxl", True, _JPEG_XL),
+    "1.2.840.10008.1.2.4.112": Codec("jpegxl_decode", "jxl", True, "libjxl", True, _JPEG_XL),
     "1.2.840.10008.1.2.5": Codec("dicomrle_decode", "rle", False, "imcd"),
 }
+#: Fragments that hold the bytes of an uncompressed frame: deflated (PS3.5 A.4.13), and as they are (A.4.11).
+DEFLATED_FRAMES: Final = "1.2.840.10008.1.2.8.1"
+PLAIN_FRAMES: Final = "1.2.840.10008.1.2.1.98"
 
 
 def _ours(syntax: str, colour: bool) -> bool:
@@ -71,7 +80,8 @@ def decodable(syntax: str, *, colour: bool = False) -> bool:
     >>> decodable("1.2.840.10008.1.2.1"), decodable("1.2.840.10008.1.2.4.102")
     (True, False)
     """
-    return syntax in NATIVE or _ours(syntax, colour) or bool(plugins(syntax))
+    ours = syntax in NATIVE or syntax in (DEFLATED_FRAMES, PLAIN_FRAMES) or _ours(syntax, colour)
+    return ours or bool(plugins(syntax))
 
 
 def plugins(syntax: str) -> tuple[str, ...]:
@@ -99,9 +109,9 @@ def decoder_name(syntax: str, *, colour: bool = False) -> str:
     >>> decoder_name("1.2.840.10008.1.2.4.102")
     ''
     """
-    if syntax in NATIVE:
+    if syntax in NATIVE or syntax in (DEFLATED_FRAMES, PLAIN_FRAMES):
         name = f"numpy {version('numpy')}"
-        return f"zlib, {name}" if syntax == DEFLATED_LE else name
+        return f"zlib, {name}" if syntax in (DEFLATED_LE, DEFLATED_FRAMES) else name
     if _ours(syntax, colour):
         import imagecodecs
 

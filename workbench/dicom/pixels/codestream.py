@@ -13,6 +13,7 @@ from typing import Final
 STARTS: Final = {
     "jpeg": (b"\xff\xd8\xff",),
     "j2k": (b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  "),
+    "jxl": (b"\xff\x0a", b"\x00\x00\x00\x0cJXL "),
 }
 #: Markers of JPEG that stand alone, without a length (T.81 table B.1): TEM, RSTn, SOI.
 _ALONE: Final = frozenset((0x01, *range(0xD0, 0xD9)))
@@ -52,7 +53,7 @@ class StreamSize:
 
 
 def codestream_size(data: bytes | memoryview, family: str) -> StreamSize | None:
-    """Size that a ``jpeg`` or ``j2k`` code stream declares; None where not found.
+    """Size that a ``jpeg``, ``j2k`` or ``jxl`` code stream declares; None where not found.
 
     Examples
     --------
@@ -63,6 +64,10 @@ def codestream_size(data: bytes | memoryview, family: str) -> StreamSize | None:
         return _jpeg_size(data)
     if family == "j2k":
         return _j2k_size(data)
+    if family == "jxl":
+        from workbench.dicom.pixels.jpeg_xl import jxl_size
+
+        return jxl_size(bytes(data[: 1 << 16]))
     return None
 
 

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import threading
 import warnings
+import zlib
 from collections import OrderedDict
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.dicom.pixels.codecs import CODECS, Codec, decodable, decode, plugins
+from workbench.dicom.headers.walk import EXPLICIT_LE
+from workbench.dicom.pixels.codecs import (
+    CODECS,
+    DEFLATED_FRAMES,
+    PLAIN_FRAMES,
+    Codec,
+    decodable,
+    decode,
+    plugins,
+)
 from workbench.dicom.pixels.codestream import STARTS, StreamSize, codestream_size, ends_whole, fewest_bytes, rle_fault
 from workbench.dicom.pixels.colour import as_rgb
 from workbench.dicom.pixels.early_end import ends_in_grey, lossless_whole, with_filler
 from workbench.dicom.pixels.encapsulated import FrameTable, frame_fragments
 from workbench.dicom.pixels.frame_refs import FrameRef
+from workbench.dicom.pixels.native import read_native
 from workbench.dicom.pixels.opened import OpenFile
 from workbench.dicom.pixels.stored import restored, spare_bits
 from workbench.dicom.values.dtypes import stored_dtype
@@ -53,6 +64,10 @@ def read_compressed(file: OpenFile, ref: FrameRef, out: NDArray[Any], *, checked
             "pixels are in a transfer syntax that cannot be decoded here",
             remedy="leave the series out, or ask the node for another syntax",
         )
+    if ref.syntax in (DEFLATED_FRAMES, PLAIN_FRAMES):
+        plain = ref._replace(syntax=EXPLICIT_LE, frame=0, n_frames=1)
+        read_native(_PlainFrame(_plain_bytes(file, ref)), plain, out, checked=checked)
+        return
     stored = _picture(file, ref, out)
     if ref.crop is not None:
         top, left = ref.crop[:2]
@@ -61,6 +76,47 @@ def read_compressed(file: OpenFile, ref: FrameRef, out: NDArray[Any], *, checked
     if stored.shape != (out.shape[:-1] if palette else out.shape):
         raise DicomError("decoder returned another shape than the header declares", remedy=_ASK)
     apply_map(stored, ref.slope, ref.intercept, out, checked=checked, lut=ref.lut, limits=ref.limits)
+
+
+class _PlainFrame:
+    """The bytes of one uncompressed frame, read as a file of it would be."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def pixels(self, ref: FrameRef) -> tuple[int, int]:
+        """Offset and length of the pixels."""
+        return 0, len(self._data)
+
+    def read(self, length: int, offset: int) -> bytes:
+        """*length* bytes at *offset*."""
+        return self._data[offset : offset + length]
+
+    def read_into(self, target: NDArray[Any], offset: int) -> None:
+        """Fill the contiguous *target* with the bytes at *offset*."""
+        piece = np.frombuffer(self._data, np.uint8, target.nbytes, offset)
+        target.reshape(-1).view(np.uint8)[...] = piece
+
+
+def _plain_bytes(file: OpenFile, ref: FrameRef) -> bytes:
+    """Bytes of an uncompressed frame in fragments; deflated ones no further than the header declares."""
+    data = _code_stream(file, ref)
+    if ref.syntax == PLAIN_FRAMES:
+        return data
+    # Even length, and one byte to see whether there is more.
+    most = ref.frame_bytes + 2
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        plain = engine.decompress(data, most)
+    except zlib.error as error:
+        raise _undecodable(error) from error
+    if len(plain) >= most:
+        raise DicomError(
+            f"frame inflates to more than the {ref.frame_bytes} bytes that the header declares", remedy=_ASK
+        )
+    if not engine.eof:
+        raise TruncatedFile("deflated frame ends early", remedy=_ASK)
+    return plain
 
 
 def _picture(file: OpenFile, ref: FrameRef, out: NDArray[Any]) -> NDArray[Any]:
@@ -145,7 +201,8 @@ def _compared(data: bytes, ref: FrameRef, codec: Codec) -> StreamSize | None:
         raise DicomError("code stream is of another process than its transfer syntax", remedy=_ASK)
     if len(data) < fewest_bytes(size):
         raise DicomError(f"code stream of {len(data)} bytes cannot hold its picture", remedy=_ASK)
-    if not ends_whole(data):
+    # JPEG XL has no marker at its end; its decoder asks for what is missing.
+    if codec.family != "jxl" and not ends_whole(data):
         raise TruncatedFile("code stream ends early", remedy=_ASK)
     if size.tiles > MAX_TILES:
         raise DicomError(f"code stream is cut into {size.tiles} tiles, more than the limit", remedy=_ASK)

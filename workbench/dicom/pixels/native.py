@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from workbench.dicom.headers.walk import EXPLICIT_BE
 from workbench.dicom.pixels.colour import as_rgb
 from workbench.dicom.pixels.frame_refs import FrameRef
-from workbench.dicom.pixels.opened import OpenFile
 from workbench.dicom.pixels.stored import restored, spare_bits
 from workbench.dicom.values.dtypes import stored_dtype
 from workbench.dicom.values.scaling import apply_map
@@ -21,7 +20,20 @@ INTEGER_BITS: Final = (8, 16, 32)
 FLOAT_BITS: Final = (32, 64)
 
 
-def read_native(file: OpenFile, ref: FrameRef, out: NDArray[Any], *, checked: bool) -> None:
+class Bytes(Protocol):
+    """Where uncompressed pixels are read from: a file, or a frame that was taken out of one."""
+
+    def pixels(self, ref: FrameRef, /) -> tuple[int, int]:
+        """Offset and length of the pixel data value."""
+
+    def read(self, length: int, offset: int, /) -> bytes:
+        """*length* bytes at *offset*."""
+
+    def read_into(self, target: NDArray[Any], offset: int, /) -> None:
+        """Fill the contiguous *target* with the bytes at *offset*."""
+
+
+def read_native(file: Bytes, ref: FrameRef, out: NDArray[Any], *, checked: bool) -> None:
     """Read one uncompressed frame, or its crop, and write its values into *out*, (rows, columns[, channel]).
 
     Raises
@@ -99,7 +111,7 @@ def _cut(picture: NDArray[Any], ref: FrameRef) -> NDArray[Any]:
     return picture[top : top + ref.rows, left : left + ref.columns]
 
 
-def _bits(file: OpenFile, ref: FrameRef, offset: int) -> NDArray[np.uint8]:
+def _bits(file: Bytes, ref: FrameRef, offset: int) -> NDArray[np.uint8]:
     """A frame of one bit per pixel; frames follow each other without padding (PS3.5 8.1.1)."""
     rows, columns = ref.stored_shape
     pixels = rows * columns
@@ -109,19 +121,19 @@ def _bits(file: OpenFile, ref: FrameRef, offset: int) -> NDArray[np.uint8]:
     return bits.reshape(rows, columns)
 
 
-def _in_swapped_words(file: OpenFile, ref: FrameRef, offset: int) -> bool:
+def _in_swapped_words(file: Bytes, ref: FrameRef, offset: int) -> bool:
     """Whether 8-bit pixels stand in big-endian words, each pair exchanged (PS3.5 7.3): the element has VR OW."""
     return ref.syntax == EXPLICIT_BE and offset >= 12 and file.read(2, offset - 8) == b"OW"
 
 
-def _unswapped(file: OpenFile, offset: int, start: int, n_bytes: int) -> NDArray[np.uint8]:
+def _unswapped(file: Bytes, offset: int, start: int, n_bytes: int) -> NDArray[np.uint8]:
     """Bytes *start* to *start + n_bytes* of a value in big-endian words."""
     first, last = start // 2 * 2, -(-(start + n_bytes) // 2) * 2
     words = np.frombuffer(file.read(last - first, offset + first), np.uint16)
     return words.byteswap().view(np.uint8)[start - first :][:n_bytes]
 
 
-def _colour(file: OpenFile, ref: FrameRef, offset: int) -> NDArray[Any]:
+def _colour(file: Bytes, ref: FrameRef, offset: int) -> NDArray[Any]:
     """A colour frame as RGB, (rows, columns, channel)."""
     rows, columns = ref.stored_shape
     pixels = rows * columns
