@@ -4,6 +4,8 @@
 ``WORKBENCH_CACHE``       folder for indices and caches (default: the user's cache folder)
 ``WORKBENCH_LINK_ROOTS``  folders that links inside extracts may lead to, separated by ``os.pathsep``
 ``WORKBENCH_PROGRESS``    ``auto`` (default), ``bar``, ``lines`` or ``off``
+``WORKBENCH_AUDIENCE``    ``local`` (default) or ``shareable``: what a cohort shows of itself
+``WORKBENCH_MIN_COUNT``   patients behind every count that is shareable at least (default 5)
 ``WORKBENCH_WORKERS``     processes or threads at most (default: the machine's cores, at most 8)
 ========================  ======================================================================
 """
@@ -17,6 +19,9 @@ from pathlib import Path
 from workbench.errors import UsageError, WriteError
 
 _PROGRESS = ("auto", "bar", "lines", "off")
+_AUDIENCES = ("local", "shareable")
+#: Below this a threshold hides next to nothing.
+_LEAST_MIN_COUNT = 3
 
 
 def _default_cache() -> Path:
@@ -78,6 +83,38 @@ class Options:
         if value not in _PROGRESS:
             raise UsageError(f"progress cannot be {value!r}", remedy=f"use one of {', '.join(_PROGRESS)}")
         self._set["progress"] = value
+
+    @property
+    def audience(self) -> str:
+        """``local``: pseudonyms and file names are shown; ``shareable``: counts that hide small groups."""
+        value = str(self._set.get("audience") or os.environ.get("WORKBENCH_AUDIENCE") or "local")
+        if value not in _AUDIENCES:
+            raise UsageError(f"WORKBENCH_AUDIENCE is {value!r}", remedy=f"use one of {', '.join(_AUDIENCES)}")
+        return value
+
+    @audience.setter
+    def audience(self, value: str) -> None:
+        if value not in _AUDIENCES:
+            raise UsageError(f"audience cannot be {value!r}", remedy=f"use one of {', '.join(_AUDIENCES)}")
+        self._set["audience"] = value
+
+    @property
+    def min_count(self) -> int:
+        """Patients that every shareable count rests on at least."""
+        value = self._set.get("min_count") or os.environ.get("WORKBENCH_MIN_COUNT") or 5
+        try:
+            count = int(str(value))
+        except ValueError:
+            count = 0
+        if count < _LEAST_MIN_COUNT:
+            raise UsageError(f"WORKBENCH_MIN_COUNT is {value!r}", remedy="use a whole number of 3 or more")
+        return count
+
+    @min_count.setter
+    def min_count(self, value: int) -> None:
+        if not isinstance(value, int) or value < _LEAST_MIN_COUNT:
+            raise UsageError(f"min_count cannot be {value!r}", remedy="use a whole number of 3 or more")
+        self._set["min_count"] = value
 
     @property
     def workers(self) -> int:

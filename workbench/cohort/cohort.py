@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.cohort.database import GROUPED_FINDINGS, Database, Step
 from workbench.cohort.harmonise import variables
+from workbench.cohort.questions import Questions
 from workbench.cohort.store import Stored
 from workbench.errors import AmbiguousSeries, QueryError, SeriesNotFound
 
@@ -16,12 +17,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from workbench.arrays.label_files import LabelFile
-    from workbench.cohort.timeline import Timeline
     from workbench.labels.choosing import Select
     from workbench.labels.names import Names
 
 
-class Cohort:
+class Cohort(Questions):
     """Extracts opened together; made by :func:`workbench.open_cohort`.
 
     Parameters
@@ -128,135 +128,7 @@ class Cohort:
         """
         if not isinstance(condition, str):
             raise QueryError("the condition is no text", remedy="for example: modality = 'CT'")
-        return self._narrowed(condition)
-
-    def _narrowed(self, step: str | Step) -> Cohort:
-        return Cohort(self.extracts, (*self.conditions, step), within=self)
-
-    def timeline(self, patient: str, *, node: str | None = None) -> Timeline:
-        """Images, clinical values and treatments of one patient in order: a table, with a figure.
-
-        Dates are calendar days as written, whatever the time zone beside them. Offsets and dates are not mixed: what
-        the clock of the timeline does not reach comes last.
-
-        Raises
-        ------
-        UsageError
-            No such patient; a pseudonym that stands at several nodes and no ``node``.
-        """
-        from workbench.cohort.timeline import timeline
-
-        return timeline(self._database, patient, node=node)
-
-    def nearest(
-        self,
-        variable: str,
-        *,
-        direction: Literal["before", "after", "either"] = "before",
-        within_days: float | None = None,
-    ) -> pd.DataFrame:
-        """One row per imaging case: the clinical value nearest to its images, in time; the day of imaging counts.
-
-        Parameters
-        ----------
-        variable : str
-            Harmonised variable.
-        direction : {"before", "after", "either"}
-            On which side of the images.
-        within_days : float, optional
-            Farthest it may be.
-
-        Returns
-        -------
-        DataFrame
-            ``node, patient_id, timepoint``; ``value``, ``unit``, ``days_apart`` (negative before the images), by which
-            ``clock``; ``ties`` counts values equally near (the earlier one, then the first in its table stands) and
-            ``ties_differ`` says whether they are different; ``table, file, row``; ``why`` where there is none.
-
-        Raises
-        ------
-        UsageError
-
-        Examples
-        --------
-        ``cohort.clinical.merge(cohort.nearest("psa", within_days=90), on=["node", "patient_id", "timepoint"])``
-        """
-        from workbench.cohort.nearest import nearest
-
-        return nearest(self._database, variable, direction=direction, within_days=within_days)
-
-    def sample(
-        self, n: int, *, by: str = "patient", stratify: str | Sequence[str] | None = None, seed: int = 0
-    ) -> Cohort:
-        """Smaller cohort of *n* patients, cases or image series, the same for the same seed on every machine.
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        by : {"patient", "case", "series"}
-            What is drawn.
-        stratify : str or list of str, optional
-            Columns of ``patients`` (or ``cases``, ``series``) and ``clinical``, or SQL expressions over them, whose
-            values are represented as in the whole; a patient counts with the first case.
-
-        Raises
-        ------
-        UsageError, QueryError
-            More than there are; an expression that is not understood.
-        """
-        from workbench.cohort.sampling import Sample, expressions
-
-        return self._narrowed(Sample(n, by, expressions(stratify), seed))
-
-    def split(
-        self,
-        *,
-        fractions: Mapping[str, float],
-        by: str = "patient",
-        stratify: str | Sequence[str] | None = None,
-        seed: int = 0,
-    ) -> dict[str, Cohort]:
-        """Parts of a cohort by name, no patient in two of them, the same for the same seed on every machine.
-
-        Patients linked as one person, and patients who share a study, series or instance, stay together.
-
-        Parameters
-        ----------
-        fractions : mapping
-            Share of patients of each part, e.g. ``{"train": 0.7, "val": 0.15, "test": 0.15}``.
-        by : {"patient", "node"}
-            What stays whole; whole nodes for a test on hospitals never seen.
-        stratify
-            As in :meth:`sample`.
-
-        Raises
-        ------
-        UsageError, QueryError
-        """
-        from workbench.cohort.sampling import split
-
-        parts = split(self._database, by=by, stratify=stratify, fractions=fractions, seed=seed)
-        return {name: self._narrowed(part) for name, part in parts.items()}
-
-    def __or__(self, other: Cohort) -> Cohort:
-        """Patients and series of either cohort; both of the same extracts."""
-        return self._with("|", other)
-
-    def __and__(self, other: Cohort) -> Cohort:
-        """Patients who are in both, with the series they have in this one."""
-        return self._with("&", other)
-
-    def __sub__(self, other: Cohort) -> Cohort:
-        """Patients of this cohort who are not in the other."""
-        return self._with("-", other)
-
-    def _with(self, operator: str, other: Cohort) -> Cohort:
-        from workbench.cohort.sets import combined
-
-        if not isinstance(other, Cohort):
-            return NotImplemented
-        return Cohort(self.extracts, combined(operator, self, other), within=self)
+        return self._then(condition)
 
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of a DuckDB query over the tables patients, studies, series, parts, clinical, "values", findings
@@ -370,11 +242,7 @@ class Cohort:
         return [dict(zip(names, row, strict=True)) for row in self._database.rows(GROUPED_FINDINGS)]
 
     def __repr__(self) -> str:
-        from workbench.cohort.summary import as_text
-
-        return as_text(self)
+        return repr(self.summary())
 
     def _repr_html_(self) -> str:
-        from workbench.cohort.summary import as_html
-
-        return as_html(self)
+        return self.summary()._repr_html_()

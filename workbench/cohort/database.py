@@ -84,6 +84,10 @@ order by case any_value(severity) when 'serious' then 0 when 'attention' then 1 
 class Step(Protocol):
     """A step of a selection that is no SQL condition; its text says what it is, and never whom it concerns."""
 
+    @property
+    def public(self) -> str:
+        """What it is, without a word of the caller's."""
+
     def apply(self, database: Database) -> None:
         """Narrow or widen what a database keeps."""
 
@@ -136,7 +140,7 @@ class Database:
     def _apply(self, steps: Sequence[str | Step]) -> None:
         for step in steps:
             if isinstance(step, str):
-                self._narrow(step)
+                self.narrow(step)
             else:
                 step.apply(self)
 
@@ -194,7 +198,8 @@ class Database:
                 or exists (select 1 from kept_series k where k.SeriesInstanceUID = f.series_uid)
                 or not exists (select 1 from all_series a where a.SeriesInstanceUID = f.series_uid))"""
 
-    def _narrow(self, condition: str) -> None:
+    def narrow(self, condition: str) -> None:
+        """Keep the image series for which a condition holds, what refers to them, and who owns them."""
         if not isinstance(condition, str) or not condition.strip():
             raise QueryError("the condition is empty or no text", remedy="for example: modality = 'CT'")
         only_asks(f"select * from series where ({condition}\n)", condition)

@@ -111,6 +111,11 @@ class Sample:
     def __str__(self) -> str:
         return f"sample of {self.n} by {self.by}{_alike(self.stratify)}, seed {self.seed}"
 
+    @property
+    def public(self) -> str:
+        """What it is, without a word of the caller's."""
+        return f"sample by {self.by}"
+
     def apply(self, database: Database) -> None:
         """Keep the units drawn, and what refers to them."""
         units = strata(database, self.by, self.stratify)
@@ -148,6 +153,11 @@ class Part:
     def __str__(self) -> str:
         share = f"{dict(self.fractions)[self.name]:.3g}"
         return f"part {self.name!r} ({share}) of a split by {self.by}{_alike(self.stratify)}, seed {self.seed}"
+
+    @property
+    def public(self) -> str:
+        """What it is, without a word of the caller's."""
+        return f"one part of a split by {self.by}"
 
     def apply(self, database: Database) -> None:
         """Keep the patients of this part."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from workbench.cohort.cohort import Cohort
     from workbench.cohort.database import Database
+    from workbench.cohort.questions import Questions
 
 #: Operator -> words.
 WORDS: Final = {"|": "or of", "&": "and also of", "-": "and not of"}
@@ -31,6 +31,11 @@ class Combined:
     def __str__(self) -> str:
         others = " and ".join(f"({step})" for step in self.steps) or "the whole cohort"
         return f"{WORDS[self.operator]} {others}"
+
+    @property
+    def public(self) -> str:
+        """What it is, without a word of the caller's."""
+        return "combined with another cohort"
 
     def apply(self, database: Database) -> None:
         """Combine what is kept with what the other steps keep."""
@@ -50,8 +55,8 @@ class Combined:
                 semi join kept_patients p using (node, patient_id)""")
 
 
-def combined(operator: str, left: Cohort, right: Cohort) -> tuple[Any, ...]:
-    """Steps of two cohorts of the same extracts, put together.
+def combination(operator: str, left: Questions, right: Questions) -> Combined:
+    """The step that combines a cohort with another one of the same extracts.
 
     Raises
     ------
@@ -59,10 +64,10 @@ def combined(operator: str, left: Cohort, right: Cohort) -> tuple[Any, ...]:
         They are of different extracts, or of another state of them.
     """
     _same_extracts(left, right)
-    return (*left.conditions, Combined(operator, right.conditions))
+    return Combined(operator, right.conditions)
 
 
-def _same_extracts(left: Cohort, right: Cohort) -> None:
+def _same_extracts(left: Questions, right: Questions) -> None:
     places, states = ([{f(e) for e in cohort.extracts} for cohort in (left, right)] for f in (_place, _state))
     if places[0] != places[1]:
         only = ", ".join(sorted({node for node, _ in places[0] ^ places[1]}))

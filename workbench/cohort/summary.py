@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
+
+from workbench.errors import UsageError
+from workbench.options import options
 
 if TYPE_CHECKING:
     from workbench.cohort.cohort import Cohort
@@ -11,6 +15,9 @@ if TYPE_CHECKING:
 
 #: Sign before a finding, by severity; never colour alone.
 SIGNS: Final = {"serious": "!!", "attention": "! ", "note": "  "}
+
+#: Counts of a row.
+COUNTED: Final = ("patients", "studies", "series")
 
 
 def _modalities(row: dict[str, Any]) -> str:
@@ -26,66 +33,99 @@ def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"node": "all", "layout": "", **sums, "by_modality": dict(sorted(by_modality.items()))}
 
 
-def as_text(cohort: Cohort) -> str:
-    """Overview and findings as aligned text, at most 120 columns."""
-    rows = cohort.overview()
-    if len(rows) > 1:
-        rows = [*rows, _total(rows)]
-    head = ("node", "layout", "patients", "studies", "series", "by modality")
-    cells = [
-        [row["node"], row["layout"], str(row["patients"]), str(row["studies"]), str(row["series"]), _modalities(row)]
-        for row in rows
-    ]
-    widths = [max(len(line[i]) for line in (*cells, head)) for i in range(len(head))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if 2 <= i <= 4 else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in (head, *cells)
-    ]
-    if cohort.conditions:
-        lines.append("where " + " and ".join(f"({condition})" for condition in cohort.conditions))
-    lines.append("trust: not sealed")
-    findings = cohort.grouped_findings()
-    if not findings:
-        return "\n".join([*lines, "", "no findings"])
-    lines += ["", f"findings ({len(findings)} kinds; !! serious, ! attention)"]
-    for finding in findings:
-        lines.append(f"{SIGNS[finding['severity']]} {finding['code']} ({finding['count']}) at {finding['node']}")
-        lines.append(f"     {_short(finding['where'] or finding['what'])}")
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class Summary:
+    """Who holds what and what is irregular; made by :meth:`Cohort.summary`."""
+
+    #: ``local`` or ``shareable``.
+    audience: str
+    #: One row per node and one of all: ``node, layout, patients, studies, series`` and ``by_modality``, counts by code.
+    rows: tuple[dict[str, Any], ...]
+    #: What narrowed the cohort, in words.
+    narrowed: str
+    #: Rows of severity, code, node, count and one line of text.
+    findings: tuple[tuple[str, str, str, str, str], ...]
+    #: Fewest patients behind a count; 0 where every count is shown.
+    min_count: int = 0
+
+    def _note(self) -> str:
+        if not self.min_count:
+            return ""
+        return (
+            f"shareable: counts of fewer than {self.min_count} patients, and what would tell them, are hidden; "
+            "a total with a hidden part is a lower bound"
+        )
+
+    def __repr__(self) -> str:
+        head = ("node", "layout", "patients", "studies", "series", "by modality")
+        cells = [
+            [row["node"], row["layout"], *(str(row[name]) for name in COUNTED), _modalities(row)] for row in self.rows
+        ]
+        widths = [max(len(line[i]) for line in (*cells, head)) for i in range(len(head))]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if 2 <= i <= 4 else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in (head, *cells)
+        ]
+        lines += [line for line in (self.narrowed, "trust: not sealed", self._note()) if line]
+        if not self.findings:
+            return "\n".join([*lines, "", "no findings"])
+        lines += ["", f"findings ({len(self.findings)} kinds; !! serious, ! attention)"]
+        for severity, code, node, count, text in self.findings:
+            lines.append(f"{SIGNS[severity]} {code} ({count}) at {node}")
+            lines.append(f"     {_short(text)}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        overview = _table(
+            ("node", "layout", "patients", "studies", "series", "by modality"),
+            [(row["node"], row["layout"], *(row[name] for name in COUNTED), _modalities(row)) for row in self.rows],
+        )
+        listed = _table(
+            ("severity", "finding", "node", "patients" if self.min_count else "count", "what"),
+            [(severity, code, node, count, _short(text)) for severity, code, node, count, text in self.findings],
+        )
+        count = f"{len(self.findings)} kinds of findings" if self.findings else "no findings"
+        narrowed = f"<p>{escape(self.narrowed)}</p>" if self.narrowed else ""
+        note = f"<p>{escape(self._note())}</p>" if self.min_count else ""
+        n_nodes = len([row for row in self.rows if row["layout"]])
+        return (
+            f"<p><strong>Cohort</strong> of {n_nodes} node(s), not sealed</p>{narrowed}{overview}{note}"
+            f"<details><summary>{count}</summary>{listed}</details>"
+        )
+
+
+def summary(cohort: Cohort, audience: str | None) -> Summary:
+    """Summary of a cohort for an audience.
+
+    Raises
+    ------
+    UsageError
+        An audience that is none.
+    """
+    audience = options.audience if audience is None else audience
+    if audience not in ("local", "shareable"):
+        raise UsageError(f"audience={audience!r}", remedy="use 'local' or 'shareable'")
+    if audience == "shareable":
+        from workbench.cohort.shareable import shareable
+
+        return shareable(cohort, options.min_count)
+    whole = cohort.overview()
+    rows = (*whole, _total(whole)) if len(whole) > 1 else tuple(whole)
+    narrowed = " and ".join(f"({condition})" for condition in cohort.conditions)
+    findings = tuple(
+        (f["severity"], f["code"], f["node"], str(f["count"]), f["where"] or f["what"])
+        for f in cohort.grouped_findings()
+    )
+    return Summary("local", rows, f"where {narrowed}" if narrowed else "", findings)
 
 
 def _short(text: str, limit: int = 112) -> str:
     """Text on one line, without control characters of whoever wrote the data."""
     text = "".join(char if char.isprintable() else " " for char in text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def as_html(cohort: Cohort) -> str:
-    """Overview and findings as two small tables; text is escaped."""
-    rows = cohort.overview()
-    if len(rows) > 1:
-        rows = [*rows, _total(rows)]
-    overview = _table(
-        ("node", "layout", "patients", "studies", "series", "by modality"),
-        [
-            (row["node"], row["layout"], row["patients"], row["studies"], row["series"], _modalities(row))
-            for row in rows
-        ],
-    )
-    findings = cohort.grouped_findings()
-    listed = _table(
-        ("severity", "finding", "node", "count", "where"),
-        [(f["severity"], f["code"], f["node"], f["count"], _short(f["where"] or f["what"])) for f in findings],
-    )
-    narrowed = "".join(f"<p>where <code>{escape(str(condition))}</code></p>" for condition in cohort.conditions)
-    count = f"{len(findings)} kinds of findings" if findings else "no findings"
-    return (
-        f"<p><strong>Cohort</strong> of {len(cohort.nodes)} node(s), not sealed</p>{narrowed}{overview}"
-        f"<details><summary>{count}</summary>{listed}</details>"
-    )
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

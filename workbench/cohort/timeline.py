@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.cohort.harmonise import variables
 from workbench.cohort.times import day
 from workbench.errors import UsageError
+from workbench.options import options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,9 +140,12 @@ def timeline(database: Database, patient: str, *, node: str | None) -> Timeline:
     Raises
     ------
     UsageError
-        No such patient, or one at several nodes.
+        No such patient, or one at several nodes; an audience that may not see one patient.
     """
     import pandas as pd
+
+    if options.audience == "shareable":
+        raise UsageError("a timeline is of one patient and cannot be shared", remedy="set options.audience = 'local'")
 
     nodes = [name for (name,) in database.rows("select node from patients where patient_id = ?", [patient])]
     if node is not None:

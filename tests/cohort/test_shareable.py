@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import workbench as wb
+from tests.cohort.made import Made, cohort_of, image
+from workbench.errors import UsageError
+from workbench.options import options
+
+
+def shown(cohort: wb.Cohort) -> str:
+    summary = cohort.summary(audience="shareable")
+    return repr(summary) + summary._repr_html_()
+
+
+def made(n: int, start: int = 0, modality: str = "CT") -> list[dict[str, object]]:
+    return [
+        image(f"P{i:04d}", f"{start}.{i}", Modality=modality, StudyDate="20200101") for i in range(start, start + n)
+    ]
+
+
+def test_it_names_no_patient_series_or_file(cohort: wb.Cohort) -> None:
+    text = shown(cohort)
+    for table, column in (("patients", "patient_id"), ("series", "SeriesInstanceUID"), ("instances", "path")):
+        for value in cohort.sql(f"select distinct {column} from {table} where {column} <> ''")[column]:
+            assert value not in text
+    for message in cohort.sql("select distinct message from findings where message <> ''")["message"]:
+        assert message not in text
+
+
+def test_conditions_are_told_by_their_columns_alone(cohort: wb.Cohort) -> None:
+    patient = cohort.patients["patient_id"].iloc[0]
+    text = shown(cohort.where(f"patient_id <> '{patient}' and MODALITY = 'CT'").sample(6, stratify="sex <> 'Jane'"))
+    assert patient not in text
+    assert "Jane" not in text
+    assert "narrowed: a condition on patient_id, Modality; sample by patient" in text
+
+
+def test_counts_of_few_patients_are_hidden_and_no_total_gives_them_away(tmp_path: Path) -> None:
+    north = Made([*made(12), *made(3, 12, "MR")])  # type: ignore[list-item]
+    south = Made(made(3))  # type: ignore[arg-type]
+    both = cohort_of(tmp_path, {"north": north, "south": south})
+    rows = {row["node"]: row for row in both.summary(audience="shareable").rows}
+    assert rows["north"]["patients"] == 15
+    assert rows["north"]["by_modality"] == {"CT": 12, "MR": "<5"}
+    assert rows["north"]["series"] == "≥12"
+    assert rows["south"]["patients"] == "<5"
+    assert rows["south"]["studies"] == "–"
+    assert rows["all"]["patients"] == "≥15"
+    assert rows["all"]["series"] == rows["all"]["by_modality"]["CT"] == "≥12"
+
+
+def test_the_patients_count_and_not_their_series(tmp_path: Path) -> None:
+    rows = [image("P1", "a", f"s{i}") for i in range(30)] + [image(f"Q{i}", f"q{i}", Modality="MR") for i in range(9)]
+    (row,) = cohort_of(tmp_path, {"north": Made(rows)}).summary(audience="shareable").rows
+    assert row["by_modality"] == {"CT": "–", "MR": 9}
+    assert row["series"] == "≥9"
+
+
+def test_totals_are_shown_where_nothing_is_hidden(tmp_path: Path) -> None:
+    nodes = {name: Made(made(7)) for name in ("north", "south")}  # type: ignore[arg-type]
+    rows = cohort_of(tmp_path, nodes).summary(audience="shareable").rows
+    assert rows[-1]["patients"] == rows[-1]["series"] == 14
+
+
+def test_the_threshold_is_an_option(tmp_path: Path) -> None:
+    cohort = cohort_of(tmp_path, {"north": Made(made(7))})  # type: ignore[arg-type]
+    options.min_count = 10
+    assert cohort.summary(audience="shareable").rows[0]["patients"] == "<10"
+    assert "fewer than 10 patients" in shown(cohort)
+
+
+def test_the_audience_is_an_option_and_local_by_default(cohort: wb.Cohort) -> None:
+    assert "patient " in repr(cohort)
+    assert repr(cohort) == repr(cohort.summary(audience="local"))
+    options.audience = "shareable"
+    assert cohort._repr_html_() == cohort.summary(audience="shareable")._repr_html_()
+    assert "patient " + cohort.patients["patient_id"].iloc[0] not in repr(cohort)
+    with pytest.raises(UsageError):
+        cohort.summary(audience="public")  # type: ignore[arg-type]
+
+
+def test_a_timeline_is_of_one_patient_and_not_for_others(cohort: wb.Cohort) -> None:
+    options.audience = "shareable"
+    with pytest.raises(UsageError, match="one patient"):
+        cohort.timeline(cohort.patients["patient_id"].iloc[0])
