@@ -139,7 +139,7 @@ class Database:
 
     def _apply(self, steps: Sequence[str | Step]) -> None:
         for step in steps:
-            if isinstance(step, str) or not hasattr(step, "apply"):
+            if isinstance(step, str):
                 self.narrow(step)
             else:
                 step.apply(self)
