@@ -83,6 +83,14 @@ class ExtractError(WorkbenchError):
     """An extract that cannot be opened at all."""
 
 
+class LockError(WorkbenchError):
+    """Extracts that are no longer what a lock file was written from; ``changes`` lists what differs, by node."""
+
+    def __init__(self, what: str, *, changes: tuple[object, ...] = (), remedy: str | None = None) -> None:
+        self.changes = changes
+        super().__init__(what, remedy=remedy)
+
+
 class EmptyExtract(ExtractError):
     """A folder in which no layout is recognised or no DICOM file is found."""
 

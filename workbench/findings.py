@@ -138,6 +138,7 @@ timepoint-conflict          | attention | declared timepoints that contradict ea
 timepoint-unused            | note      | timepoint table names studies that are not here               | ask the node whether images are missing
 timepoint-unplaced          | note      | annotations that belong to no imaging timepoint               | they count for no case
 study-date-differs          | attention | date of a study in a table differs from its headers           | the headers' date is used; ask the node which dates were altered
+instances-beyond-lock       | note      | instances that the lock file does not name                    | nothing: they are left out; lock anew to take them in
 same-patient-id             | attention | the same patient id at more than one node                     | counted as different patients
 series-duplicated           | attention | the same series at more than one node                         | counted at each node
 label-source-missing        | attention | segmentation refers to a series that is not here              | ask the node for the images

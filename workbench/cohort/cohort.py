@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -129,6 +130,33 @@ class Cohort(Questions):
         if not isinstance(condition, str):
             raise QueryError("the condition is no text", remedy="for example: modality = 'CT'")
         return self._then(condition)
+
+    def lock(self, path: str | os.PathLike[str], *, rehash: bool = False) -> Path:
+        """Write down which instances of which extracts this cohort is made of; ``open_cohort(lock=...)`` opens it.
+
+        Parameters
+        ----------
+        path : path
+            Lock file, JSON: every instance of the extracts (timepoints and findings come from all of them) with path,
+            SOPInstanceUID, size, digest of the header and length of the pixels; digests of the clinical tables;
+            conditions, kept series and patients. Paths are relative; of persons it holds pseudonyms alone.
+        rehash : bool, default False
+            Read the files of this cohort's series whole and note their SHA-256, which opening then checks.
+
+        Raises
+        ------
+        WriteError
+            It could not be written; under its name stands what stood there before.
+
+        Examples
+        --------
+        ``cohort.where("modality = 'CT'").lock("cohort.lock.json")``
+        """
+        from workbench.cohort.lock import write_lock
+
+        place = Path(path).expanduser()
+        write_lock(self, place, rehash=rehash)
+        return place
 
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of a DuckDB query over the tables patients, studies, series, parts, clinical, "values", findings

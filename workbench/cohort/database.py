@@ -234,6 +234,18 @@ class Database:
             f"semi join drawn using ({using}) where kind = 'image'")  # fmt: skip
         self._keep_matched()
 
+    def keep_exactly(self, series: Sequence[tuple[str, str]], patients: Sequence[tuple[str, str]]) -> None:
+        """Keep these series and patients, each with its node, and nothing else."""
+        for table, column, pairs in (
+            ("series", "SeriesInstanceUID", series),
+            ("patients", "patient_id", patients),
+        ):
+            columns = [[node for node, _ in pairs], [value for _, value in pairs]]
+            self._connection.execute(
+                f"create or replace table kept_{table} as "
+                f'select unnest(?::varchar[]) as node, unnest(?::varchar[]) as "{column}"', columns
+            )  # fmt: skip
+
     def _keep_matched(self) -> None:
         """Keep the image series in ``matched``, what refers to them, and the patients who own them."""
         run = self._connection.execute

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.cohort.cohort import Cohort
+from workbench.cohort.lock import check_selection, compared, read_lock, steps_of
 from workbench.cohort.recall import Asked, recall, remember
 from workbench.cohort.store import Stored, store
 from workbench.errors import PathNotFound, UsageError
@@ -27,6 +28,7 @@ def open_cohort(
     id_column: str | None = None,
     link_roots: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]] = (),
     trust: str = "auto",
+    lock: str | os.PathLike[str] | None = None,
 ) -> Cohort:
     """Cohort of one or more extracts, each read in the layout it is in.
 
@@ -46,11 +48,16 @@ def open_cohort(
         extract can reach into a neighbour's lake; a mapping names roots by extract path.
     trust : {"auto", "none"}
         What must be proven of an extract. Nothing is verified yet: everything opens as "not sealed".
+    lock : path, optional
+        Lock file that :meth:`Cohort.lock` wrote: the cohort is exactly what it names, instances, conditions and all.
+        Instances that came since are left out, which is a finding.
 
     Raises
     ------
     PathNotFound, EmptyExtract, UsageError, UnsafePath, EntryFileError
         Names the extract and what to do.
+    LockError
+        What the lock file names is not there or has changed; says what, per node, with counts and examples.
 
     Examples
     --------
@@ -63,6 +70,7 @@ def open_cohort(
         raise UsageError("one node name for several extracts", remedy="give names by path: node={path: name}")
     names = _by_folder(node, folders, "node") if isinstance(node, Mapping) else dict.fromkeys(folders, node)
     roots = _roots(link_roots, folders)
+    content = None if lock is None else read_lock(lock)
     opened: list[Stored] = []
     for folder in folders:
         how: dict[str, Any] = {"layout": layout, "node": names[folder], "id_column": id_column}
@@ -77,7 +85,17 @@ def open_cohort(
                 remedy="give names by path: node={path: name}",
             )
         opened.append(extract)
-    return Cohort(opened)
+    if content is None:
+        return Cohort(opened)
+    for node_name, beyond in compared(content, opened).items():
+        if beyond:
+            place = next(place for place, extract in enumerate(opened) if extract.node == node_name)
+            folder = folders[place]
+            how = {"layout": opened[place].layout, "node": node_name, "id_column": id_column}
+            opened[place] = store(open_extract(folder, **how, link_roots=opened[place].link_roots), without=beyond)
+    cohort = Cohort(opened, steps_of(content))
+    check_selection(content, cohort)
+    return cohort
 
 
 def _by_folder(given: Mapping[str, T], folders: list[Path], what: str) -> dict[Path, T | None]:

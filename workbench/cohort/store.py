@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench import __version__
 from workbench.dicom.listing import FileEntry, Place, list_files
@@ -21,6 +21,9 @@ from workbench.extracts.record import Clinical, Extract
 from workbench.findings import Finding
 from workbench.options import options
 from workbench.writing import write_text
+
+if TYPE_CHECKING:
+    from workbench.dicom.scan import Scan
 
 #: Tables kept per extract, beside the header table.
 BASE: Final = ("series", "parts", "values", "findings", "instances")
@@ -57,6 +60,21 @@ class Stored:
     #: Whether the tables were reused from an earlier opening.
     reused: bool
 
+    def record(self) -> dict[str, Any]:
+        """What is kept of its state beside the tables: digests of the tables it was read from.
+
+        Raises
+        ------
+        ChangedFile
+            It was opened anew in another state since.
+        """
+        found = known(self.folder, self.fingerprint)
+        if found is None:
+            raise ChangedFile(
+                "the extract changed and was opened anew since", file=self.node, remedy="open the cohort again"
+            )
+        return found
+
     def table(self, name: str) -> Path:
         """Parquet file of one table."""
         return _table(self.folder, name, self.fingerprint)
@@ -67,8 +85,15 @@ def _table(folder: Path, name: str, fingerprint: str) -> Path:
     return folder / f"{name}-{fingerprint[:16]}.parquet"
 
 
-def store(extract: Extract) -> Stored:
+def store(extract: Extract, *, without: frozenset[str] = frozenset()) -> Stored:
     """Tables of an extract, built where they are not known or something changed.
+
+    Parameters
+    ----------
+    extract : Extract
+        As its adapter listed it.
+    without : frozenset of str
+        Paths of instances to leave out, as if they were not there.
 
     Raises
     ------
@@ -79,12 +104,16 @@ def store(extract: Extract) -> Stored:
     """
     places = [Place(ref.path, ref.recursive) for ref in extract.series]
     entries, listing_findings = list_files(extract.root, places, allowed_roots=extract.allowed_roots)
-    folder = options.cache_folder("extracts", _key(extract))
+    headers = options.cache_folder("extracts", _key(extract))
     fingerprint = _fingerprint(extract, entries, listing_findings)
+    folder = headers
+    if without:
+        folder = options.cache_folder("extracts", f"{headers.name}-locked")
+        fingerprint = hashlib.sha256(f"{fingerprint} {sorted(without)}".encode()).hexdigest()
     record = known(folder, fingerprint)
     if record is not None:
         return _stored(extract, record, folder, reused=True)
-    return _stored(extract, _build(extract, places, folder, fingerprint), folder, reused=False)
+    return _stored(extract, _build(extract, places, folder, fingerprint, headers, without), folder, reused=False)
 
 
 def _key(extract: Extract) -> str:
@@ -130,7 +159,9 @@ def _stored(extract: Extract, record: dict[str, Any], folder: Path, *, reused: b
     )  # fmt: skip
 
 
-def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str) -> dict[str, Any]:
+def _build(
+    extract: Extract, places: list[Place], folder: Path, fingerprint: str, headers: Path, without: frozenset[str]
+) -> dict[str, Any]:
     import pyarrow as pa
 
     from workbench.cohort.build import build_tables
@@ -143,12 +174,14 @@ def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str
         extract.root,
         places=places,
         allowed_roots=extract.allowed_roots,
-        index=HeaderIndex(folder),
+        index=HeaderIndex(headers),
         label=f"{extract.node}: headers",
     )
     nifti = any(ref.resource == "NIFTI" for ref in extract.series)
     if not found.instances.num_rows and not nifti and not extract.clinical:
         raise _nothing_readable(extract, found.findings)
+    if without:
+        found = _left_out(found, without)
     found = with_sources(found, extract.root)
     tables = build_tables(extract, found)
     nodes = pa.array([extract.node] * found.instances.num_rows, pa.string())
@@ -167,14 +200,17 @@ def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str
             remedy="open it again",
         ) from None
     # The record is written after them: a table it does not know in its size counts as not there.
+    digests = _table_digests(extract)
     record = {
         "sizes": sizes,
         "fingerprint": fingerprint,
-        "digest": _digest(extract, found.table),
+        "digest": _digest(found.table, digests),
         "n_files": found.table.num_rows,
         "node": extract.node,
         "layout": extract.layout,
         "version": __version__,
+        "tables": digests,
+        "read": sorted(_read_from(extract, tables.values) & digests.keys()),
     }
     write_text(folder / "extract.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
     for name in TABLES:
@@ -182,6 +218,33 @@ def _build(extract: Extract, places: list[Place], folder: Path, fingerprint: str
             if old != kept[name]:
                 old.unlink(missing_ok=True)
     return record
+
+
+def _left_out(found: Scan, without: frozenset[str]) -> Scan:
+    """A scan as if some instances were not there; that they are is told."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    out = pc.is_in(found.table["path"], pa.array(sorted(without)))
+    told = [finding for finding in found.findings if finding.path not in without]
+    beyond = Finding("instances-beyond-lock", "not in the lock file", count=len(without))
+    return replace(found, table=found.table.filter(pc.invert(out)), findings=(*told, beyond))
+
+
+def _table_digests(extract: Extract) -> dict[str, str]:
+    """SHA-256 of every file beside the images that was read, by name."""
+    found = {}
+    for name in sorted(extract.tables):
+        with suppress(OSError), (extract.root / name).open("rb") as file:
+            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _read_from(extract: Extract, values: Any) -> set[str]:
+    """Files that clinical values and facts of studies came from."""
+    import pyarrow.compute as pc
+
+    return {*pc.unique(values["file"]).to_pylist(), *(study.source.rpartition(":")[0] for study in extract.studies)}
 
 
 def _nothing_readable(extract: Extract, findings: Iterable[Finding]) -> EmptyExtract:
@@ -195,12 +258,11 @@ def _nothing_readable(extract: Extract, findings: Iterable[Finding]) -> EmptyExt
     return EmptyExtract(f"no readable DICOM object ({text}{more})", file=extract.root.name, remedy=first.remedy)
 
 
-def _digest(extract: Extract, table: Any) -> str:
+def _digest(table: Any, tables: dict[str, str]) -> str:
     """Digest of the content that was opened, independent of place and time."""
     state = hashlib.sha256()
     for row in table.select(["path", "size", "header_digest", "pixel_length"]).sort_by("path").to_pylist():
         state.update(json.dumps(row, sort_keys=True).encode())
-    for name in sorted(extract.tables):
-        with suppress(OSError), (extract.root / name).open("rb") as file:
-            state.update(f"{name}\0".encode() + hashlib.file_digest(file, "sha256").digest())
+    for name, digest in tables.items():
+        state.update(f"{name}\0{digest}".encode())
     return state.hexdigest()

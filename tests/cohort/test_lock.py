@@ -1,0 +1,182 @@
+"""A lock file opens exactly the cohort it was written from, or says what changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import workbench as wb
+from tests.factories import describe_pixels, header, pixels, write
+from workbench.errors import LockError, UsageError
+
+
+def _series(folder: Path, patient: str, number: int, *, first: int = 0, slices: int = 3, day: str = "20200101") -> None:
+    for index in range(first, first + slices):
+        dataset = header(
+            index, PatientID=patient, SeriesInstanceUID=f"1.2.{number}", StudyInstanceUID=f"1.3.{number}",
+            SOPInstanceUID=f"1.2.{number}.{index}", ImagePositionPatient=[0.0, 0.0, 2.0 * index], StudyDate=day,
+            Modality="CT" if number % 2 else "MR", PatientSex="M",
+        )  # fmt: skip
+        frames = pixels(index)[np.newaxis]
+        describe_pixels(dataset, frames)
+        write(folder / f"S{number}" / f"{index}.dcm", dataset, frames)
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> list[Path]:
+    """Two nodes: two patients each, one with a second study; a table each."""
+    folders = []
+    for node, start in (("north", 10), ("south", 20)):
+        folder = tmp_path / "data" / node
+        _series(folder / "P1", "P1", start + 1)
+        _series(folder / "P1", "P1", start + 2, day="20210101")
+        _series(folder / "P2", "P2", start + 3)
+        (folder / "clinical.csv").write_text("patient_id,sex,age_at_diagnosis\nP1,M,60\nP2,F,40\n")
+        folders.append(folder)
+    return folders
+
+
+def state(cohort: wb.Cohort) -> list[str]:
+    """Every table of a cohort, as text."""
+    names = ("patients", "studies", "cases", "series", "parts", "clinical", '"values"')
+    return [cohort.sql(f"select * from {name} order by all").to_csv() for name in names]
+
+
+@pytest.mark.parametrize("rehash", [False, True])
+def test_unchanged_extracts_open_as_they_were(nodes: list[Path], tmp_path: Path, rehash: bool) -> None:
+    cohort = wb.open_cohort(nodes).where("modality = 'CT'").where("age_at_diagnosis >= 50")
+    place = cohort.lock(tmp_path / "cohort.lock.json", rehash=rehash)
+    again = wb.open_cohort(nodes, lock=place)
+    assert state(again) == state(cohort)
+    assert again.conditions == cohort.conditions
+    assert list(again.sql("select count(*) as n from series")["n"]) == [2]
+
+
+def test_the_same_cohort_gives_the_same_bytes_and_no_absolute_path(nodes: list[Path], tmp_path: Path) -> None:
+    cohort = wb.open_cohort(nodes)
+    first = cohort.lock(tmp_path / "a.json").read_bytes()
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(nodes[0].parent, moved)
+    again = wb.open_cohort([moved / "south", moved / "north"])
+    assert again.lock(tmp_path / "b.json").read_bytes() == first
+    assert str(tmp_path).encode() not in first
+    assert state(wb.open_cohort([moved / "north", moved / "south"], lock=tmp_path / "a.json")) == state(cohort)
+
+
+def test_every_instance_is_named_with_its_facts(nodes: list[Path], tmp_path: Path) -> None:
+    content = json.loads(wb.open_cohort(nodes).lock(tmp_path / "lock.json").read_text("utf-8"))
+    north = content["extracts"][0]
+    assert (north["node"], north["layout"], north["n_instances"], list(north["tables"])) == (
+        "north", "plain", 9, ["clinical.csv"],
+    )  # fmt: skip
+    path, instance, size, digest, length = north["instances"]["1.2.11"][0]
+    assert (path, instance, size) == ("P1/S11/0.dcm", "1.2.11.0", (nodes[0] / "P1/S11/0.dcm").stat().st_size)
+    assert len(digest) >= 16
+    assert length == 6 * 8 * 2
+
+
+def test_whole_files_are_hashed_where_asked_for(nodes: list[Path], tmp_path: Path) -> None:
+    import hashlib
+
+    cohort = wb.open_cohort(nodes).where("modality = 'MR'")
+    content = json.loads(cohort.lock(tmp_path / "lock.json", rehash=True).read_text("utf-8"))
+    instances = content["extracts"][0]["instances"]
+    assert instances["1.2.12"][0][-1] == hashlib.sha256((nodes[0] / "P1/S12/0.dcm").read_bytes()).hexdigest()
+    assert [len(line) for line in instances["1.2.11"]] == [5, 5, 5], "series that were not kept are not read"
+
+
+def test_instances_that_came_since_are_left_out_and_told(nodes: list[Path], tmp_path: Path) -> None:
+    cohort = wb.open_cohort(nodes)
+    place = cohort.lock(tmp_path / "lock.json")
+    _series(nodes[0] / "P1", "P1", 11, first=3, slices=2)
+    _series(nodes[0] / "P1", "P1", 15, day="20190101")
+    assert len(wb.open_cohort(nodes).series) == 7
+    again = wb.open_cohort(nodes, lock=place)
+    assert state(again) == state(cohort)
+    told = again.findings.set_index("code").loc["instances-beyond-lock"]
+    assert (told["node"], told["count"]) == ("north", 5)
+
+
+def test_a_sample_opens_as_the_patients_that_were_drawn(nodes: list[Path], tmp_path: Path) -> None:
+    cohort = wb.open_cohort(nodes).sample(3, seed=4)
+    again = wb.open_cohort(nodes, lock=cohort.lock(tmp_path / "lock.json"))
+    assert state(again) == state(cohort)
+    assert state(again.where("modality = 'CT'")) == state(cohort.where("modality = 'CT'"))
+
+
+def _flip(path: Path, position: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)
+
+
+def _header_changed(folder: Path) -> None:
+    path = folder / "P1/S11/1.dcm"
+    data = path.read_bytes()
+    assert data.count(b"AXIAL") == 1
+    path.write_bytes(data.replace(b"AXIAL", b"OTHER"))
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "removed": (lambda f: (f / "P1/S11/1.dcm").unlink(), r"north: 1 instance\(s\) missing \(P1/S11/1.dcm\)"),
+    "many removed": (lambda f: shutil.rmtree(f / "P1"), r"north: 6 instance\(s\) missing \(.*, \.\.\.\)"),
+    "renamed": (lambda f: (f / "P1/S11/1.dcm").rename(f / "P1/S11/x.dcm"), "1 instance.s. missing"),
+    "header": (_header_changed, r"north: 1 instance\(s\) changed \(P1/S11/1.dcm\)"),
+    "table": (lambda f: (f / "clinical.csv").write_text("patient_id,sex\nP1,F\n"), r"1 table\(s\) changed \(clinical"),
+    "table added": (lambda f: (f / "more.csv").write_text("patient_id,psa\nP1,3\n"), r"1 table\(s\) changed \(more"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changed_is_named(nodes: list[Path], tmp_path: Path, change: str) -> None:
+    place = wb.open_cohort(nodes).lock(tmp_path / "lock.json")
+    make, words = CHANGES[change]
+    make(nodes[0])
+    with pytest.raises(LockError, match=words) as caught:
+        wb.open_cohort(nodes, lock=place)
+    assert "south" not in str(caught.value)
+    assert caught.value.changes
+
+
+def test_pixels_that_changed_alone_are_noticed_where_files_were_hashed(nodes: list[Path], tmp_path: Path) -> None:
+    cohort = wb.open_cohort(nodes)
+    light, whole = cohort.lock(tmp_path / "light.json"), cohort.lock(tmp_path / "whole.json", rehash=True)
+    _flip(nodes[1] / "P2/S23/2.dcm", -1)
+    wb.open_cohort(nodes, lock=light)
+    with pytest.raises(LockError, match=r"south: 1 instance\(s\) changed \(P2/S23/2.dcm\)"):
+        wb.open_cohort(nodes, lock=whole)
+
+
+def test_an_extract_that_is_not_opened_is_named(nodes: list[Path], tmp_path: Path) -> None:
+    place = wb.open_cohort(nodes).lock(tmp_path / "lock.json")
+    with pytest.raises(LockError, match=r"1 extract\(s\) not opened \(south\)"):
+        wb.open_cohort(nodes[0], lock=place)
+    only = wb.open_cohort(nodes[0]).lock(tmp_path / "one.json")
+    with pytest.raises(LockError, match=r"1 extract\(s\) that it does not know \(south\)"):
+        wb.open_cohort(nodes, lock=only)
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"format": 99, "kept": 1, "extracts": []}'])
+def test_what_is_no_lock_file_is_misuse(nodes: list[Path], tmp_path: Path, text: str | None) -> None:
+    place = tmp_path / "lock.json"
+    if text is not None:
+        place.write_text(text)
+    with pytest.raises(UsageError, match=r"lock\.json"):
+        wb.open_cohort(nodes, lock=place)
+
+
+def test_the_command_line_locks_and_opens(nodes: list[Path], tmp_path: Path) -> None:
+    from workbench.cli import workbench
+
+    place = str(tmp_path / "lock.json")
+    given = [str(node) for node in nodes]
+    run = CliRunner().invoke(workbench, ["lock", *given, "--where", "modality = 'MR'", "--out", place])
+    assert (run.exit_code, run.output.strip()) == (0, place)
+    shown = CliRunner().invoke(workbench, ["open", *given, "--lock", place, "--json"])
+    assert [row["series"] for row in json.loads(shown.output)["nodes"]] == [1, 1]
