@@ -94,6 +94,8 @@ sidecar-not-dicom-json      | attention | JSON beside a NIfTI image is not DICOM
 modality-unknown            | attention | folder names are no DICOM modalities                          | say what they are: modalities={"T1": "MR"}
 modality-missing            | note      | subject lacks a modality that others have                     | mind it when counting
 ambiguous-image             | serious   | several images in one modality folder                         | keep one; none of them is opened until then
+trace-differs               | serious   | bytes of a series are not those that its node reported        | ask the node which are right
+trace-absent                | attention | series is not in the report of its node                       | ask the node whether it was handed over
 patient-id-missing          | serious   | images name no patient                                        | ask the node which patient they belong to
 patient-id-mixed            | serious   | files of one series name different patients                   | do not use the series before the node explains
 study-mixed                 | attention | files of one series name different studies                    | ask the node; the first study is used

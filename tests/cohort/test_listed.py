@@ -79,3 +79,33 @@ def test_studies_of_tables_and_of_images_are_compared(tmp_path: Path) -> None:
     assert {"study-not-in-cdm", "study-without-images"} <= set(_codes(tmp_path))
     studies.write_text(f"id,study_uid,imagingtimepoint\n1,{factories.STUDY},1\n")
     assert not {"study-not-in-cdm", "study-without-images"} & set(_codes(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("vr", "project", "diagnosis"),
+    [
+        ("LO", "Prostate cancer retrospective", ["prostate cancer"]),
+        ("UN", b"Lung Cancer 2 ", ["lung cancer"]),
+        ("OB", b"Rectum cancer ", ["rectum cancer"]),
+        ("LO", "Demonstration", []),
+        ("", "", []),
+    ],
+)
+def test_the_project_in_the_private_tag_names_the_cancer(
+    tmp_path: Path, vr: str, project: object, diagnosis: list[str]
+) -> None:
+    import json
+
+    import pydicom
+    from pydicom.dataelem import DataElement
+
+    for path in factories.stack(tmp_path / "P1" / "S1" / "1"):
+        if vr:
+            dataset = pydicom.dcmread(path)
+            dataset.add(DataElement(0x70D12000, vr, project))
+            dataset.save_as(path)
+    item = {"studyId": "1", "studyName": "s", "subjectName": "P1", "path": "P1/S1", "url": ""}
+    (tmp_path / "index.json").write_text(json.dumps([{**item, "series": [{"folderName": "1", "tags": []}]}]))
+    cohort = open_cohort(str(tmp_path))
+    assert list(cohort.sql("select value from \"values\" where variable = 'diagnosis'")["value"]) == diagnosis
+    assert "70d12000" not in cohort.sql("select * from instances").columns

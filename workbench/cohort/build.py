@@ -17,7 +17,7 @@ from workbench.cohort.deciding import SILENT
 from workbench.cohort.harmonise import VALUES as OF_EXTRACT
 from workbench.cohort.harmonise import Harmonised, Value, from_headers
 from workbench.cohort.label_sources import KINDS
-from workbench.cohort.listed import Places, against_headers
+from workbench.cohort.listed import PROJECT, Places, against_headers, cancer_of
 from workbench.cohort.nifti_series import nifti_rows
 from workbench.cohort.times import place
 from workbench.cohort.vocabulary.mapping import Mappings, mappings
@@ -25,6 +25,7 @@ from workbench.cohort.vocabulary.tables import variables
 from workbench.dicom.scan import Scan
 from workbench.dicom.series import Series, iterate_series
 from workbench.dicom.stacks.stack import Plan
+from workbench.extracts.composed import tables_layout
 from workbench.extracts.record import Extract, SeriesRef
 from workbench.findings import Finding
 from workbench.progress import task
@@ -105,9 +106,13 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
             study_keys.append(ref.study_key if ref else "")
             part_rows.extend(_part_row(extract, series, number, plan) for number, plan in enumerate(series.plans, 1))
             findings.extend(replace(finding, patient_id=patient) for finding in series.findings)
+            project = series.rows[PROJECT][0].as_py() if PROJECT in series.rows.column_names else ""
             header_values.append(
-                from_headers(patient, sex=first["PatientSex"] or "", age=first["PatientAge"] or "", file=first["path"])
-            )
+                from_headers(
+                    patient, sex=first["PatientSex"] or "", age=first["PatientAge"] or "", file=first["path"],
+                    cancer=cancer_of(project or ""),
+                )
+            )  # fmt: skip
             advance(1)
     nifti = nifti_rows(extract, series_rows, study_keys)
     findings.extend(nifti.findings)
@@ -122,7 +127,7 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
     for patient, count in sorted(mismatched.items()):
         text = "patient id in the headers is another one"
         findings.append(Finding("patient-id-mismatch", text, patient_id=patient, count=count))
-    clinical = Harmonised(extract.clinical, mapping or mappings(extract.layout))
+    clinical = Harmonised(extract.clinical, mapping or _mappings(extract))
     batches = list(clinical.batches())
     findings.extend(clinical.findings)
     stated = pa.Table.from_batches(batches, OF_EXTRACT)
@@ -142,12 +147,22 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
     )
 
 
+def _mappings(extract: Extract) -> Mappings:
+    """What names the clinical variables of an extract: that of its layout, and of its tables where that is another."""
+    own, other = mappings(extract.layout), tables_layout(extract)
+    return own if other == extract.layout else own.beside(mappings(other))
+
+
+#: Header values that are the same at every timepoint.
+_OF_PATIENT: Final = frozenset({"sex", "diagnosis"})
+
+
 def _of_headers(rows: list[dict[str, Any]], given: list[list[Value]]) -> list[Value]:
     """What headers say of patients, once: age at every timepoint, every sex (two of them are a conflict)."""
     kept: dict[tuple[str, str, str], Value] = {}
     for row, values in zip(rows, given, strict=True):
         for value in values:
-            of_case = value.variable != "sex"
+            of_case = value.variable not in _OF_PATIENT
             distinct = row["timepoint"] if of_case else value.value or ""
             told = replace(value, timepoint=row["timepoint"]) if of_case else value
             kept.setdefault((value.patient_id, value.variable, distinct), told)

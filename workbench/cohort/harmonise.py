@@ -314,11 +314,16 @@ def harmonise(rows: Iterable[ClinicalRow], *, mapping: Mappings | None = None) -
     return values, made.findings
 
 
-def from_headers(patient_id: str, *, sex: str, age: str, file: str) -> list[Value]:
-    """Values that DICOM headers give of a patient: sex, and age at imaging; what is no such value is left out."""
+def from_headers(patient_id: str, *, sex: str, age: str, file: str, cancer: str = "") -> list[Value]:
+    """Values that DICOM headers give of a patient: sex, age at imaging, and the cancer that a private tag names.
+
+    What is no such value is left out.
+    """
     found = []
     rules = mappings("idc")
-    for keyword, raw in (("PatientSex", sex), ("PatientAge", age)):
+    for keyword, raw in (("PatientSex", sex), ("PatientAge", age), ("diagnosis", cancer)):
+        if not raw:
+            continue
         made = decide(Source("DICOM header", keyword, rules.rules("DICOM header", keyword)), raw)[0]
         if made.value is not None and made.rule != "unmapped":
             value = Value(

@@ -21,6 +21,12 @@ ONE_STUDY_EACH: Final = frozenset({"datmat", "dataset-service"})
 NAMED_BY_UID: Final = {"idc": re.compile(r"[A-Z0-9]+_(\d+(?:\.\d+)+)")}
 #: Layouts that say nowhere how many images a series has.
 UNCOUNTED: Final = frozenset({"datmat"})
+#: Further header columns by layout. The dataset service's nodes write the project of an image into (70D1,2000), as
+#: text or as bytes (chaimeleon-eu/dataset-service, ``dicom.py``).
+EXTRA_TAGS: Final = {"dataset-service": ((0x70D1, 0x2000),)}
+#: Name of that column, and what the project's first two words may be there.
+PROJECT: Final = "70d12000"
+_CANCERS: Final = frozenset(f"{organ} cancer" for organ in ("lung", "colon", "rectum", "breast", "prostate"))
 _COLUMNS: Final = ("path", "SeriesInstanceUID", "StudyInstanceUID", "InstanceNumber", "NumberOfFrames", "kind")
 
 
@@ -49,6 +55,18 @@ class Places:
                 return ref
             direct = False
         return None
+
+
+def cancer_of(project: str) -> str:
+    """Cancer type that a project names with its first two words; empty where they are none.
+
+    Examples
+    --------
+    >>> cancer_of("Prostate Cancer retrospective"), cancer_of("Demo")
+    ('prostate cancer', '')
+    """
+    words = " ".join(project.casefold().split()[:2])
+    return words if words in _CANCERS else ""
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench import __version__
 from workbench.dicom.listing import FileEntry, Place, list_files
 from workbench.errors import ChangedFile, EmptyExtract, QueryError
+from workbench.extracts.composed import images_layout
 from workbench.extracts.record import Clinical, Extract
 from workbench.findings import Finding
 from workbench.options import options
@@ -167,6 +168,7 @@ def _build(
     from workbench.cohort.build import build_tables
     from workbench.cohort.engine import clinical_rows
     from workbench.cohort.label_sources import with_sources
+    from workbench.cohort.listed import EXTRA_TAGS, PROJECT
     from workbench.dicom.index import HeaderIndex, write_parquet
     from workbench.dicom.scan import scan
 
@@ -175,6 +177,7 @@ def _build(
         places=places,
         allowed_roots=extract.allowed_roots,
         index=HeaderIndex(headers),
+        tags=EXTRA_TAGS.get(images_layout(extract), ()),
         label=f"{extract.node}: headers",
     )
     nifti = any(ref.resource == "NIFTI" for ref in extract.series)
@@ -185,7 +188,9 @@ def _build(
     found = with_sources(found, extract.root)
     tables = build_tables(extract, found)
     nodes = pa.array([extract.node] * found.instances.num_rows, pa.string())
+    # Columns that only this layout has are used by now: tables of all extracts have the same.
     instances = found.instances.append_column("node", nodes)
+    instances = instances.select([name for name in instances.column_names if name != PROJECT])
     kept = {name: _table(folder, name, fingerprint) for name in TABLES}
     try:
         for name in BASE:

@@ -105,6 +105,11 @@ class Mappings:
                 return found
         return _by_name(variable)
 
+    def beside(self, other: Mappings) -> Mappings:
+        """These files and then another's, for an extract whose tables are of two layouts."""
+        digest = hashlib.sha256(f"{self.digest}{other.digest}".encode()).hexdigest()
+        return Mappings((*self.names, *other.names), digest, (*self._files, *other._files))
+
 
 def column_keys(table: str, variable: str) -> tuple[str, ...]:
     """Folded names a column may be listed under: with its table, as spelt, and its last part alone.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from workbench.extracts.cdm.model import CODE, CODE_SYSTEM, NOT_CLINICAL, NOT_FOUND, SHIFTED, Entity
+from workbench.extracts.cdm.model import CODE, CODE_SYSTEM, NOT_CLINICAL, SHIFTED, Entity
 from workbench.extracts.cdm.owners import Owners
 from workbench.extracts.cdm.parts import Row
 from workbench.extracts.cdm.unite import United
@@ -31,11 +31,10 @@ def _values(entity: Entity, row: Row, patient: str, file: str, number: int) -> I
     )
 
     def value(variable: str, text: str, *, unit: str = "", raw: str = "") -> ClinicalRow:
-        found = text != NOT_FOUND
         code = text if CODE.fullmatch(text) else ""
         return ClinicalRow(
-            patient, f"{entity.name}.{variable}", text if found else "", unit, code, CODE_SYSTEM if code else "",
-            date, offset, offset_unit, timepoint, episode, entity.name, file, number, raw if found else text,
+            patient, f"{entity.name}.{variable}", text, unit, code, CODE_SYSTEM if code else "",
+            date, offset, offset_unit, timepoint, episode, entity.name, file, number, raw,
         )  # fmt: skip
 
     units = {of: row.get(column.name, "") for column in entity.columns if column.role == "unit" for of in column.of}
