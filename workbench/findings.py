@@ -142,6 +142,8 @@ timepoint-unplaced          | note      | annotations that belong to no imaging 
 study-date-differs          | attention | date of a study in a table differs from its headers           | the headers' date is used; ask the node which dates were altered
 instances-beyond-lock       | note      | instances that the lock file does not name                    | nothing: they are left out; lock anew to take them in
 same-patient-id             | attention | the same patient id at more than one node                     | counted as different patients
+instance-duplicated         | attention | the same instance at more than one node                       | counted at each node: leave one out before measuring or splitting
+pixels-duplicated           | attention | the same pixels under two UIDs                                | counted as two images: leave one out before measuring or splitting
 series-duplicated           | attention | the same series at more than one node                         | counted at each node
 label-source-missing        | attention | segmentation refers to a series that is not here              | ask the node for the images
 label-grid-differs          | serious   | segmentation is on another grid than its images               | it is not drawn

@@ -23,6 +23,8 @@ def extract_options(function: F) -> F:
         click.option("--id-column", metavar="NAME", help="Patient column of the clinical tables."),
         click.option("--link-root", "link_roots", multiple=True, metavar="FOLDER",
                      help="Folder outside the extracts that links in them may lead to; may be repeated."),
+        click.option("--linkage", metavar="CSV",
+                     help="Table of who is the same person at several nodes: node, patient_id, person."),
         click.option("--lock", metavar="FILE",
                      help="Lock file that `workbench lock` wrote: open exactly what it names."),
         click.option("--where", metavar="SQL", help="Keep the image series for which this condition holds."),
@@ -37,13 +39,16 @@ def open_cohort(
     node: str | None,
     id_column: str | None,
     link_roots: tuple[str, ...],
+    linkage: str | None,
     lock: str | None,
     where: str | None,
 ) -> Cohort:
     """Cohort that the shared options ask for."""
     from workbench.cohort import open_cohort as opening
 
-    cohort = opening(paths, layout=layout, node=node, id_column=id_column, link_roots=link_roots, lock=lock)
+    cohort = opening(
+        paths, layout=layout, node=node, id_column=id_column, link_roots=link_roots, lock=lock, linkage=linkage
+    )
     return cohort.where(where) if where else cohort
 
 

@@ -158,6 +158,30 @@ class Cohort(Questions):
         write_lock(self, place, rehash=rehash)
         return place
 
+    def duplicates(self, *, pixels: bool = False) -> pd.DataFrame:
+        """Images of this cohort that stand in it twice, as rows of findings with their counts.
+
+        Parameters
+        ----------
+        pixels : bool, default False
+            Also compare pixels: of images that agree in length, matrix, encoding and place, 4 kB are read, and of
+            those that agree in these the rest. Images of one value throughout are not compared.
+
+        Returns
+        -------
+        DataFrame
+            ``instance-duplicated``: the same SOPInstanceUID at two nodes, a row per series. ``pixels-duplicated``: the
+            same pixels under two UIDs, a row per pair of series. Empty where nothing stands twice.
+
+        Examples
+        --------
+        ``cohort.duplicates(pixels=True)``
+        """
+        from workbench.cohort.build import findings_table
+        from workbench.cohort.duplicates import duplicates
+
+        return findings_table("", duplicates(self._database, self.extracts, pixels=pixels)).to_pandas()
+
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of a DuckDB query over the tables patients, studies, series, parts, clinical, "values", findings
         and instances.

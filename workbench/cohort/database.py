@@ -17,6 +17,7 @@ import duckdb
 
 from workbench.cohort.cases import CASES
 from workbench.cohort.engine import Engine, changed, quoted
+from workbench.cohort.linkage import CONFLICTS
 from workbench.cohort.store import Stored
 from workbench.errors import QueryError
 from workbench.findings import CODES
@@ -51,10 +52,16 @@ select coalesce(i.node, d.node) as node, coalesce(i.patient_id, d.patient_id) as
     coalesce(i.dataset_id, '') as dataset_id,
     coalesce(i.n_studies, 0) as n_studies, coalesce(i.n_series, 0) as n_series,
     coalesce(i.n_images, 0) as n_images, coalesce(i.modalities, '') as modalities,
-    i.node is not null as has_imaging, d.node is not null as has_clinical
-from imaged i full join described d on i.node = d.node and i.patient_id = d.patient_id
+    i.node is not null as has_imaging, d.node is not null as has_clinical {person}
+from imaged i full join described d on i.node = d.node and i.patient_id = d.patient_id {persons}
 order by 1, 2
 """
+#: What a linkage table adds to the patients.
+_LINKED: Final = {
+    "person": ", p.person_id",
+    "persons": "left join persons p on p.node = coalesce(i.node, d.node) "
+    "and p.patient_id = coalesce(i.patient_id, d.patient_id)",
+}
 #: Cases of the cohort among the rows worked out when their extract was opened for the first time.
 _CLINICAL: Final = """
 create view clinical as
@@ -62,11 +69,15 @@ select c.* exclude (number) from all_clinical c {kept} order by node, patient_id
 """
 _COHORT_FINDINGS: Final = """
 select string_agg(distinct node, ', ' order by node) as node, 'same-patient-id' as code,
-    'the same patient id stands at ' || count(distinct node) || ' nodes' as message, patient_id, '' as series_uid
-from all_series group by patient_id having count(distinct node) > 1
+    'the same patient id stands at ' || count(distinct node) || ' nodes' as message, patient_id, '' as series_uid,
+    1 as "count"
+from (select distinct node, patient_id from all_series union select node, patient_id from "all_values")
+left join persons using (node, patient_id)
+group by patient_id
+having count(distinct node) > 1 and count(distinct coalesce('person ' || person_id, 'node ' || node)) > 1
 union all
 select string_agg(distinct node, ', ' order by node), 'series-duplicated',
-    'the same series stands at ' || count(distinct node) || ' nodes', any_value(patient_id), SeriesInstanceUID
+    'the same series stands at ' || count(distinct node) || ' nodes', any_value(patient_id), SeriesInstanceUID, 1
 from all_series group by SeriesInstanceUID having count(distinct node) > 1
 """
 
@@ -169,19 +180,21 @@ class Database:
         run('create view "values" as select v.* from all_values v semi join kept_patients k using (node, patient_id) '
             "order by node, patient_id, timepoint, variable")  # fmt: skip
         run(_STUDIES)
-        run(_PATIENTS)
+        linked = _LINKED if self._engine.has_persons else dict.fromkeys(_LINKED, "")
+        run(_PATIENTS.format(**linked))
         run(CASES)
         kept = "semi join cases using (node, patient_id, timepoint)" if self._narrowed else ""
         run(_CLINICAL.format(kept=kept))
+        conflicts = f"union all {CONFLICTS}" if self._engine.has_persons else ""
         run(f"""
             create view findings as
-            with everywhere as ({_COHORT_FINDINGS}),
+            with everywhere as ({_COHORT_FINDINGS} {conflicts}),
             all_rows as (
                 select node, code, severity, title, message, patient_id, series_uid, path, count, remedy
                 from all_findings
                 union all
-                select e.node, e.code, c.severity, c.title, e.message, e.patient_id, e.series_uid, '', 1, c.remedy
-                from everywhere e join (values {_codes("same-patient-id", "series-duplicated")})
+                select e.node, e.code, c.severity, c.title, e.message, e.patient_id, e.series_uid, '', e.count, c.remedy
+                from everywhere e join (values {_codes("same-patient-id", "series-duplicated", "value-conflict")})
                     c(code, severity, title, remedy) using (code))
             select * from all_rows f
             where {self._relevant()}

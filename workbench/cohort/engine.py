@@ -43,6 +43,11 @@ class Engine:
             if all(extract.table(name).is_file() for extract in extracts for name in (TABLES if clinical else BASE)):
                 raise
             raise changed() from error
+        rows = [(extract.node, *pair) for extract in extracts for pair in extract.persons]
+        #: Whether a linkage table says who is the same person.
+        self.has_persons: Final = bool(rows)
+        run("create table persons as select unnest(?::varchar[]) as node, unnest(?::varchar[]) as patient_id, "
+            "unnest(?::varchar[]) as person_id", [[row[i] for row in rows] for i in range(3)])  # fmt: skip
         run("set enable_external_access = false; set lock_configuration = true")
 
     def _clinical(self, extracts: Sequence[Stored]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.cohort.cohort import Cohort
+from workbench.cohort.linkage import with_persons
 from workbench.cohort.lock import check_selection, compared, read_lock, steps_of
 from workbench.cohort.recall import Asked, recall, remember
 from workbench.cohort.store import Stored, store
@@ -29,6 +30,7 @@ def open_cohort(
     link_roots: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]] = (),
     trust: str = "auto",
     lock: str | os.PathLike[str] | None = None,
+    linkage: str | os.PathLike[str] | None = None,
 ) -> Cohort:
     """Cohort of one or more extracts, each read in the layout it is in.
 
@@ -51,6 +53,10 @@ def open_cohort(
     lock : path, optional
         Lock file that :meth:`Cohort.lock` wrote: the cohort is exactly what it names, instances, conditions and all.
         Instances that came since are left out, which is a finding.
+    linkage : path, optional
+        CSV with the columns ``node``, ``patient_id``, ``person``: who is the same person at several nodes. Then
+        ``patients`` has a column ``person_id``, and what linked patients disagree about is a finding. Without it the
+        same pseudonym at two nodes is two patients.
 
     Raises
     ------
@@ -86,14 +92,14 @@ def open_cohort(
             )
         opened.append(extract)
     if content is None:
-        return Cohort(opened)
+        return Cohort(opened if linkage is None else with_persons(opened, linkage))
     for node_name, beyond in compared(content, opened).items():
         if beyond:
             place = next(place for place, extract in enumerate(opened) if extract.node == node_name)
             folder = folders[place]
             how = {"layout": opened[place].layout, "node": node_name, "id_column": id_column}
             opened[place] = store(open_extract(folder, **how, link_roots=opened[place].link_roots), without=beyond)
-    cohort = Cohort(opened, steps_of(content))
+    cohort = Cohort(opened if linkage is None else with_persons(opened, linkage), steps_of(content))
     check_selection(content, cohort)
     return cohort
 

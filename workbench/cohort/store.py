@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,6 +60,8 @@ class Stored:
     link_roots: tuple[Path, ...]
     #: Whether the tables were reused from an earlier opening.
     reused: bool
+    #: Patients and who they are, as a linkage table says; empty where none was given.
+    persons: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def record(self) -> dict[str, Any]:
         """What is kept of its state beside the tables: digests of the tables it was read from.
