@@ -152,6 +152,28 @@ def resample(
     return _resampled(dataset, source, target, method)
 
 
+def resample_onto(dataset: xr.Dataset, target: ImageGrid, *, method: Method = "linear") -> xr.Dataset:
+    """Dataset on the voxels of a grid, outside the image NaN; see :func:`resample_like`, whose memory it needs.
+
+    Raises
+    ------
+    IrregularGeometry
+        Slices are missing, uneven, alone or without a place.
+    GridMismatch
+        The grid lies outside the image.
+
+    Examples
+    --------
+    >>> from workbench.arrays import from_array
+    >>> axes = np.array([[0, 0, 1.0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
+    >>> ds = from_array(np.ones((2, 2, 2)), axes)
+    >>> resample_onto(ds, even_grid(axes, (2, 2, 4)))["image"].values[0, 0].tolist()
+    [1.0, 1.0, nan, nan]
+    """
+    _known(method)
+    return _resampled(dataset, require_even(dataset, "resampling", sheared=True), target, method)
+
+
 def straighten(dataset: xr.Dataset, *, method: Method = "linear") -> xr.Dataset:
     """Dataset of a tilted series on a straight grid, the same spacing in mm; NaN where there was nothing.
 

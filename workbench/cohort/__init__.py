@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.cohort.cohort import Cohort
+    from workbench.cohort.image_store import ImageStore, open_store
     from workbench.cohort.opening import open_cohort
 
-_LAZY = {"Cohort": "workbench.cohort.cohort", "open_cohort": "workbench.cohort.opening"}
+_LAZY = {
+    "Cohort": "workbench.cohort.cohort",
+    "ImageStore": "workbench.cohort.image_store",
+    "open_cohort": "workbench.cohort.opening",
+    "open_store": "workbench.cohort.image_store",
+}
 
-__all__ = ["Cohort", "open_cohort"]
+__all__ = ["Cohort", "ImageStore", "open_cohort", "open_store"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.cohort.database import GROUPED_FINDINGS, Database, Step
 from workbench.cohort.harmonise import variables
+from workbench.cohort.images import Images
 from workbench.cohort.questions import Questions
 from workbench.cohort.store import Stored
 from workbench.errors import AmbiguousSeries, QueryError, SeriesNotFound
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.labels.names import Names
 
 
-class Cohort(Questions):
+class Cohort(Questions, Images):
     """Extracts opened together; made by :func:`workbench.open_cohort`.
 
     Parameters

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +16,17 @@ from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.p
 from workbench.arrays.build import build
 from workbench.arrays.label_files import OnePerUid, named_as_masks
 from workbench.arrays.masks import LabelFile, MaskOptions, told, with_masks
-from workbench.arrays.tree import tree
+from workbench.arrays.tree import lazy_tree
 from workbench.cohort.database import Database
 from workbench.cohort.store import Stored
-from workbench.dicom.series import choose, choose_part, iterate_series
-from workbench.errors import ChangedFile, DicomError, SeriesNotFound, UsageError
+from workbench.dicom.series import choose, choose_part
+from workbench.errors import ChangedFile, SeriesNotFound, UsageError
 from workbench.findings import Finding
-from workbench.progress import task
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from workbench.cohort.cohort import Cohort
     from workbench.labels.choosing import Select
 
 
@@ -174,43 +175,57 @@ def _of_one_patient(node: str, folder: str, database: Database) -> bool:
 
 
 def datatree(extracts: Sequence[Stored], database: Database) -> xr.DataTree:
-    """Lazy DataTree ``/node/patient/study/series[/part-N]`` of every image series."""
-    kept = {(node, uid): patient for node, uid, patient in database.rows(
-        "select node, SeriesInstanceUID, patient_id from series where kind = 'image'")}  # fmt: skip
-    groups: dict[str, xr.Dataset] = {}
+    """Lazy DataTree ``/node/patient/study/series[/part-N]`` of every image series that can be loaded."""
+    return _tree(extracts, database, 0, "", [])
+
+
+def datatree_of(cohort: Cohort, node: str, patient: str, timepoint: str | None = None) -> xr.DataTree:
+    """Lazy DataTree ``/study/series[/part-N]`` of one patient, or of one case of theirs."""
+    condition, asked = "and s.node = ? and s.patient_id = ?", [node, patient]
+    if timepoint is not None:
+        condition, asked = f"{condition} and s.timepoint = ?", [*asked, timepoint]
+    return _tree(cohort.extracts, cohort._database, 2, condition, asked)
+
+
+def _tree(
+    extracts: Sequence[Stored], database: Database, above: int, condition: str, asked: Sequence[str]
+) -> xr.DataTree:
+    """Tree without its first *above* levels."""
+    rows = database.rows(
+        f"""
+        select s.node, s.patient_id, coalesce(s.StudyInstanceUID, 'study-unknown'), s.SeriesInstanceUID,
+            greatest(s.n_parts, 1), coalesce(p.part, 1), coalesce(p.loadable, true)
+        from series s left join parts p using (node, SeriesInstanceUID) where s.kind = 'image' {condition}
+        order by s.node, s.patient_id, s.StudyDate, s.StudyInstanceUID, s.SeriesNumber, s.SeriesInstanceUID, p.part""",
+        asked,
+    )
+    by_node: dict[str, list[Stored]] = {}
+    for extract in extracts:
+        by_node.setdefault(extract.node, []).append(extract)
+    openers: dict[str, Callable[[], xr.Dataset]] = {}
     failed: list[str] = []
-    with task("building the tree", len(kept), unit="series") as advance:
-        for extract in extracts:
-            uids = {uid for node, uid in kept if node == extract.node}
-            table = _read(extract)
-            for series in iterate_series(table, extract.root, uids=uids):
-                patient = kept[extract.node, series.uid]
-                study = series.rows["StudyInstanceUID"][0].as_py() or "study-unknown"
-                stem = "/".join(("", *(_segment(name) for name in (extract.node, patient, study, series.uid))))
-                for number, plan in enumerate(series.plans, 1):
-                    name = stem if len(series.plans) == 1 else f"{stem}/part-{number}"
-                    try:
-                        dataset = _of(extract, build(series, plan, extract.root))
-                    except DicomError as error:
-                        failed.append(f"{extract.node} {series.uid}: {error.what}")
-                        continue
-                    dataset.attrs |= {"node": extract.node, "patient_id": patient}
-                    groups[name] = dataset
-                advance(1)
-        for node, patient, study, uid, path, modality in database.rows(
-            """select node, patient_id, StudyInstanceUID, SeriesInstanceUID, path, Modality from series
-            where kind = 'image' and resource = 'NIFTI'"""
-        ):
-            roots = [extract.root for extract in extracts if extract.node == node and holds(extract, uid)]
-            try:
-                dataset = nifti_dataset(roots[0], path, uid, modality=modality)
-            except DicomError as error:
-                failed.append(f"{node} {uid}: {error.what}")
-            else:
-                dataset.attrs |= {"node": node, "patient_id": patient}
-                groups["/".join(("", *map(_segment, (node, patient, study, uid))))] = dataset
-            advance(1)
-    return tree(groups, not_loaded=failed)
+    for node, patient, study, uid, n_parts, part, loadable in rows:
+        if not loadable:
+            failed.append(f"{node} {uid}: {_why_not(database, node, uid)}")
+            continue
+        steps = [_segment(name) for name in (node, patient, study, uid)][above:]
+        name = "/" + "/".join(steps if n_parts == 1 else [*steps, f"part-{part}"])
+        openers[name] = partial(_opened, by_node[node], uid, part, database)
+    return lazy_tree(openers, not_loaded=failed)
+
+
+def _opened(holders: Sequence[Stored], uid: str, part: int, database: Database) -> xr.Dataset:
+    extract = next((one for one in holders if len(holders) == 1 or holds(one, uid)), holders[0])
+    return load(extract, uid, part=part, masks=False, how={}, values="physical", dtype=None, database=database)
+
+
+def _why_not(database: Database, node: str, uid: str) -> str:
+    """What the findings say of a series that cannot be loaded."""
+    told = database.rows(
+        "select title from findings where node = ? and series_uid = ? and severity = 'serious' order by code limit 1",
+        [node, uid],
+    )
+    return str(told[0][0]) if told else "cannot be loaded"
 
 
 def _segment(name: str) -> str:
