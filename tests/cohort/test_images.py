@@ -323,3 +323,22 @@ def test_a_store_names_no_place_of_this_machine(few: wb.Cohort, tmp_path: Path) 
     few.cache(tmp_path / "c.zarr")
     for file in (tmp_path / "c.zarr").rglob("zarr.json"):
         assert str(tmp_path.parent) not in file.read_text()
+
+
+def test_images_that_are_nifti_are_images_like_any(tmp_path: Path) -> None:
+    import nibabel
+
+    for subject in ("S1", "S2"):
+        (tmp_path / "fed" / subject / "T1").mkdir(parents=True)
+        values = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+        nibabel.Nifti1Image(values, np.diag([2.0, 2.0, 3.0, 1.0])).to_filename(
+            tmp_path / "fed" / subject / "T1" / f"{subject}.nii.gz"
+        )
+    cohort = wb.open_cohort(tmp_path / "fed", layout="medical-folder")
+    tree, store = cohort.to_datatree(), cohort.cache(tmp_path / "c.zarr")
+    assert len(list(tree.leaves)) == len(store) == 2
+    for entry, leaf in zip(store.entries, tree.leaves, strict=True):
+        xr.testing.assert_identical(store.load(entry["series_uid"]).load(), leaf.to_dataset().load())
+    assert cohort.map(lambda ds: int(ds["image"].sum()))["result"].tolist() == [1770, 1770]
+    stacked = cohort.stack(spacing=2.0, around="image", size_mm=6)
+    assert (stacked["reason"] == "").all()

@@ -160,8 +160,8 @@ def _wanted(cohort: Cohort, masks: bool | Select) -> Iterator[dict[str, Any]]:
     rows = cohort._database.rows(
         "select node, SeriesInstanceUID, path, size, mtime_ns, header_digest from instances order by all"
     )
-    for node, uid, *facts in rows:
-        files.setdefault((node, uid), hashlib.sha256()).update(repr(facts).encode())
+    for node, uid, *state in rows:
+        files.setdefault((node, uid), hashlib.sha256()).update(repr(state).encode())
     labels = hashlib.sha256(repr([files[key].hexdigest() for key in sorted(files)]).encode()).hexdigest()
     parts = cohort._database.rows("""
         select s.node, s.patient_id, coalesce(s.StudyInstanceUID, 'study-unknown'), s.SeriesInstanceUID,
