@@ -12,7 +12,7 @@ from workbench.options import Options
 
 @pytest.fixture
 def options(monkeypatch: pytest.MonkeyPatch) -> Options:
-    for name in ("CACHE", "LINK_ROOTS", "PROGRESS", "WORKERS"):
+    for name in ("CACHE", "LINK_ROOTS", "MEMORY", "PROGRESS", "WORKERS"):
         monkeypatch.delenv(f"WORKBENCH_{name}", raising=False)
     return Options()
 
@@ -73,3 +73,29 @@ def test_a_cache_that_cannot_be_made_names_the_variable(options: Options, tmp_pa
     options.cache = tmp_path / "file" / "cache"
     with pytest.raises(WriteError, match="WORKBENCH_CACHE"):
         options.cache_folder("a")
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("4GB", 4 * 10**9), ("512 MiB", 512 * 2**20), ("1.5g", 15 * 10**8), (3 * 10**8, 3 * 10**8)]
+)
+def test_memory_is_a_number_or_a_text(options: Options, text: str | int, count: int) -> None:
+    assert options.memory is None
+    options.memory = text  # type: ignore[assignment]
+    assert options.memory == count
+
+
+@pytest.mark.parametrize("text", ["", "much", "4 elephants", "-1GB", "12MB", "0"])
+def test_memory_that_is_none_or_too_little_is_misuse(
+    options: Options, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    with pytest.raises(UsageError, match="memory"):
+        options.memory = text  # type: ignore[assignment]
+
+
+def test_no_more_processes_than_memory_holds(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_WORKERS", "6")
+    assert options.workers == 6
+    monkeypatch.setenv("WORKBENCH_MEMORY", "1GB")
+    assert options.workers == 3
+    monkeypatch.setenv("WORKBENCH_MEMORY", "256MB")
+    assert options.workers == 1

@@ -6,6 +6,7 @@
 ``WORKBENCH_PROGRESS``    ``auto`` (default), ``bar``, ``lines`` or ``off``
 ``WORKBENCH_AUDIENCE``    ``local`` (default) or ``shareable``: what a cohort shows of itself
 ``WORKBENCH_MIN_COUNT``   patients behind every count that is shareable at least (default 5)
+``WORKBENCH_MEMORY``      memory to use at most, e.g. ``4GB`` (default: no limit of ours); see :attr:`Options.memory`
 ``WORKBENCH_WORKERS``     processes or threads at most (default: the machine's cores, at most 8)
 ========================  ======================================================================
 """
@@ -13,11 +14,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
 from workbench.errors import UsageError, WriteError
 
+#: Memory that one working process takes before its data, bytes: the libraries.
+PROCESS_BYTES = 300_000_000
+#: Least memory that can be asked for, bytes.
+LEAST_MEMORY = 256_000_000
 _PROGRESS = ("auto", "bar", "lines", "off")
 _AUDIENCES = ("local", "shareable")
 #: Below this a threshold hides next to nothing.
@@ -117,18 +123,38 @@ class Options:
         self._set["min_count"] = value
 
     @property
+    def memory(self) -> int | None:
+        """Bytes to use at most, None without a limit; set as a number of bytes or as text (``"4GB"``, ``"512 MiB"``).
+
+        Questions to a cohort stay below half of it and go on in a file of the cache beyond that; a scan reads headers
+        in smaller portions; and no more processes are started than it holds at :data:`PROCESS_BYTES` each. Images
+        that are loaded are as large as they are: they are the caller's.
+        """
+        value = self._set.get("memory") or os.environ.get("WORKBENCH_MEMORY")
+        return None if value is None else _bytes(value)
+
+    @memory.setter
+    def memory(self, value: str | int | None) -> None:
+        if value is None:
+            self._set.pop("memory", None)
+        else:
+            self._set["memory"] = _bytes(value)
+
+    @property
     def workers(self) -> int:
         """Processes or threads to use at most."""
         value = self._set.get("workers") or os.environ.get("WORKBENCH_WORKERS")
+        memory = self.memory
+        most = 10**6 if memory is None else max(1, memory // PROCESS_BYTES)
         if value is None:
-            return min(8, _cores())
+            return min(8, _cores(), most)
         try:
             count = int(str(value))
         except ValueError:
             count = 0
         if count < 1:
             raise UsageError(f"WORKBENCH_WORKERS is {value!r}", remedy="use a whole number of 1 or more")
-        return count
+        return min(count, most)
 
     @workers.setter
     def workers(self, value: int) -> None:
@@ -155,6 +181,35 @@ class Options:
                 remedy="name a folder you may write to with WORKBENCH_CACHE",
             ) from error
         return folder
+
+
+_UNITS = {"": 1, "b": 1} | {
+    f"{prefix}{end}": base**power
+    for power, prefix in enumerate("kmgt", 1)
+    for end, base in (("b", 1000), ("", 1000), ("ib", 1024))
+}
+
+
+def _bytes(value: object) -> int:
+    """Bytes that a number or a text such as ``4GB`` stands for.
+
+    Raises
+    ------
+    UsageError
+        It is none, or less than :data:`LEAST_MEMORY`.
+
+    Examples
+    --------
+    >>> _bytes("4GB"), _bytes("512 MiB")
+    (4000000000, 536870912)
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*", str(value).casefold())
+    if match is None or match[2] not in _UNITS:
+        raise UsageError(f"memory cannot be {value!r}", remedy="write for example 4GB or 512MB")
+    count = int(float(match[1]) * _UNITS[match[2]])
+    if count < LEAST_MEMORY:
+        raise UsageError(f"memory of {value!r} is too little", remedy=f"use {LEAST_MEMORY // 10**6}MB or more")
+    return count
 
 
 def _cores() -> int:

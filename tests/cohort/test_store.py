@@ -225,3 +225,12 @@ def test_another_way_of_reading_is_another_state(extract: Path, cache: Path) -> 
     patients = [set(wb.open_cohort(extract, id_column=name).values["patient_id"]) for name in ("code_a", "code_b")]
     assert ("A1" in patients[0], "B1" in patients[0]) == (True, False)
     assert ("A1" in patients[1], "B1" in patients[1]) == (False, True)
+
+
+def test_a_cohort_with_little_memory_answers_the_same(extract: Path, cache: Path) -> None:
+    expected = repr(wb.open_cohort(extract).where("modality = 'CT'"))
+    options.memory = "256MB"  # type: ignore[assignment]
+    small = wb.open_cohort(extract).where("modality = 'CT'")
+    assert repr(small) == expected
+    limit = small._database.rows("select current_setting('memory_limit')")[0][0]
+    assert limit == "122.0 MiB"

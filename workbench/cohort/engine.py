@@ -11,6 +11,7 @@ from workbench.cohort.cases import CASES, LABEL, clinical_view
 from workbench.cohort.harmonise import variables
 from workbench.cohort.store import BASE, TABLES, Stored
 from workbench.errors import QueryError
+from workbench.options import options
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +26,11 @@ class Engine:
         run = self.connection.execute
         # A hospital's desktop has no network: never look for extensions.
         run("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
+        memory = options.memory
+        if memory is not None:
+            # What does not fit goes on in the cache; the other half is for tables handed out and for Python.
+            spill = options.cache_folder("spill")
+            run(f"set memory_limit = '{memory // 2}B'; set temp_directory = {quoted(str(spill))}")
         readable = ", ".join(quoted(str(extract.table("instances"))) for extract in extracts)
         # A question reads the cohort's own tables and no other file, and writes none.
         run(f"set allowed_paths = [{readable}]")

@@ -48,6 +48,11 @@ class Locked:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def public(self) -> str:
+        """What it is, without a word of the caller's."""
+        return "as in a lock file"
+
     def apply(self, database: Database) -> None:
         """Keep them and nothing else."""
         database.keep_exactly(self.series, self.patients)

@@ -13,19 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from workbench.dicom.headers.user_tags import TagName, wanted_with
 from workbench.dicom.index import HeaderIndex
 from workbench.dicom.listing import FileEntry, Place, list_files
 from workbench.dicom.reading import PORTION, Portion, Reader
 from workbench.findings import Finding
+from workbench.options import options
 from workbench.progress import task
 
 #: Files, or seconds, after which a running scan keeps what it has.
 PART_FILES: Final = 4096
 PART_SECONDS: Final = 20.0
+#: Memory that a file of a portion is reckoned with, bytes, where memory is limited.
+BYTES_PER_FILE: Final = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -100,17 +105,20 @@ def scan(
     index = None if index is None else index.of(wanted)
     entries, findings = list_files(root, places, allowed_roots=allowed_roots)
     known = index.read() if index is not None else None
-    kept, todo = _split_known(entries, known)
-    parts = [kept] if kept is not None else []
+    n_known = 0 if known is None else known.num_rows
+    known, places, todo = _split_known(entries, known)
+    kept = known is not None and len(todo) < len(entries)
+    parts: list[pa.Table] = []
     waiting: list[pa.Table] = []
     reader = Reader(root, wanted)
     fallback = position = 0
+    size = PORTION if options.memory is None else max(32, min(PORTION, options.memory // BYTES_PER_FILE))
     spoke = time.monotonic()
     with task(label, len(entries)) as advance:
         advance(len(entries) - len(todo))
         try:
             while position < len(todo):
-                portion = _read(reader, todo[position : position + PORTION])
+                portion = _read(reader, todo[position : position + size])
                 position += portion.done
                 fallback += portion.n_fallback
                 waiting.append(portion.table)
@@ -126,12 +134,10 @@ def scan(
                 _keep(waiting, index)
             raise
     parts += waiting
-    if not parts:
+    if not parts and not kept:
         parts = [_read(reader, []).table]
-    table = pa.concat_tables(parts).combine_chunks()
-    if kept is not None and len(parts) > 1:
-        table = table.sort_by("path")
-    if index is not None and (todo or known is None or known.num_rows != table.num_rows or index.interrupted):
+    table = _in_order(known if kept else None, places, parts)
+    if index is not None and (todo or known is None or n_known != table.num_rows or index.interrupted):
         index.finish(table)
     return Scan(table, (*findings, *file_findings(table)), len(todo), len(entries) - len(todo), fallback)
 
@@ -148,22 +154,44 @@ def _keep(tables: Sequence[pa.Table], index: HeaderIndex | None) -> pa.Table:
     return table
 
 
-def _split_known(entries: Sequence[FileEntry], known: pa.Table | None) -> tuple[pa.Table | None, list[FileEntry]]:
-    """Rows of *known* that still hold, and the entries that must be read."""
-    if known is None or not known.num_rows:
-        return None, list(entries)
+def _split_known(
+    entries: Sequence[FileEntry], known: pa.Table | None
+) -> tuple[pa.Table | None, NDArray[np.int64], list[FileEntry]]:
+    """Rows known from before, the row of each entry among them (-1 where none holds), and what must be read."""
+    nowhere = np.full(len(entries), -1, np.int64)
+    if known is None or not known.num_rows or not entries:
+        return None, nowhere, list(entries)
     # What could not be opened may be readable by now, and its size and time would not show it.
-    known = known.filter(pc.not_equal(known["status"], "unreadable"))
-    facts = zip(*(known[name].to_pylist() for name in ("path", "size", "mtime_ns")), strict=True)
-    where = {fact: position for position, fact in enumerate(facts)}
-    take, todo = [], []
-    for entry in entries:
-        position = where.get((entry.path, entry.size, entry.mtime_ns))
-        if position is None:
-            todo.append(entry)
-        else:
-            take.append(position)
-    return (known.take(pa.array(take, pa.int64())).replace_schema_metadata(None) if take else None), todo
+    usable = pc.not_equal(known["status"], "unreadable")
+    known = (known if pc.all(usable).as_py() else known.filter(usable)).replace_schema_metadata(None)
+    paths, sizes, times = zip(*entries, strict=True)
+    if pc.count_distinct(known["path"]).as_py() == known.num_rows:
+        rows = pc.index_in(pa.array(paths, pa.string()), value_set=known["path"])
+        found = rows.fill_null(0)
+        same = rows.is_valid()
+        for name, given in (("size", sizes), ("mtime_ns", times)):
+            held = known[name].take(found) if known.num_rows else known[name]
+            same = pc.and_(same, pc.equal(held.combine_chunks(), pa.array(given, pa.int64())))
+        places = np.where(same.to_numpy(zero_copy_only=False), found.to_numpy(zero_copy_only=False), -1)
+    else:
+        # Parts of an interrupted scan beside the table: a file may stand in both, as it was and as it is.
+        facts = zip(*(known[name].to_pylist() for name in ("path", "size", "mtime_ns")), strict=True)
+        where = {fact: position for position, fact in enumerate(facts)}
+        places = np.array([where.get(tuple(entry), -1) for entry in entries], np.int64)
+    return known, places, [entries[position] for position in np.flatnonzero(places < 0).tolist()]
+
+
+def _in_order(known: pa.Table | None, places: NDArray[np.int64], read: Sequence[pa.Table]) -> pa.Table:
+    """One row per entry, in the order of the entries: known ones from their places, the others as they were read."""
+    if known is None:
+        return pa.concat_tables(read).combine_chunks()
+    if not read and np.array_equal(places, np.arange(known.num_rows)):
+        return known
+    table = pa.concat_tables([known, *read])
+    order = places.copy()
+    new = np.flatnonzero(places < 0)
+    order[new] = known.num_rows + np.arange(len(new))
+    return table.combine_chunks().take(pa.array(order))
 
 
 #: Status of a file -> finding code; other statuses are fine, or not DICOM and silent.
