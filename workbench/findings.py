@@ -99,7 +99,7 @@ trace-absent                | attention | series is not in the report of its nod
 patient-id-missing          | serious   | images name no patient                                        | ask the node which patient they belong to
 patient-id-mixed            | serious   | files of one series name different patients                   | do not use the series before the node explains
 study-mixed                 | attention | files of one series name different studies                    | ask the node; the first study is used
-rescale-impossible          | serious   | rescale slope is zero                                         | values are left as stored; ask the node
+rescale-impossible          | serious   | rescale slope is zero, or no number                           | values are left as stored; ask the node
 real-world-choice           | attention | several real-world value maps, or one that does not reach all values | choose one with values='real-world:LABEL'
 real-world-unusable         | attention | real-world value map that does not say how to compute values  | values are left as stored or rescaled; ask the node
 modality-lut-unread         | serious   | look-up table of the values could not be read                 | values are left as stored; ask the node

@@ -15,7 +15,8 @@ import xarray as xr
 
 from tests import factories
 from workbench.arrays.opening import open_series
-from workbench.errors import DicomError, UnstackableSeries, UnsupportedSyntax, UsageError
+from workbench.errors import DicomError, IrregularGeometry, UnstackableSeries, UnsupportedSyntax, UsageError
+from workbench.measure import features
 
 
 def opened(folder: Path, **options: Any) -> xr.Dataset:
@@ -271,3 +272,14 @@ def test_tags_of_several_numbers_in_a_ragged_series(tmp_path: Path) -> None:
     assert dataset.PixelSpacing.values.tolist() == [0.5, 0.8]
     assert dataset.ImagePositionPatient.dims == ("echo_time", "z", "ImagePositionPatient_value")
     assert np.isnan(dataset.ImagePositionPatient.values[1, 2]).all()
+
+
+@pytest.mark.parametrize("spacing", [[1e-300, 1e-300], [1, 1e-12], [1e-20, 1]])
+def test_a_spacing_that_no_voxel_has_counts_as_missing(tmp_path: Path, spacing: list[float]) -> None:
+    factories.stack(tmp_path, PixelSpacing=spacing)
+    dataset = opened(tmp_path)
+    assert (dataset.attrs["geometry"], "unplaced" in dataset.patient.findings) == ("unplaced", True)
+    assert not np.isfinite(list(dataset.patient.spacing.values())).all()
+    masked = dataset.patient.masks(np.ones(dataset["image"].shape, bool))
+    with pytest.raises(IrregularGeometry):
+        features(masked)

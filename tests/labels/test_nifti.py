@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import pickle
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,29 @@ def test_another_grid_is_a_finding_and_no_mask(tmp_path: Path, other: Grid) -> N
     masks = masks_of(path, grid=stack())
     assert masks.segments == ()
     assert [f.code for f in masks.findings] == ["label-grid-differs"]
+
+
+def declaring(path: Path, shape: tuple[int, ...], affine: np.ndarray) -> Path:
+    """A small compressed file whose header declares *shape* and whose voxels never end: nobody may unpack them."""
+    header = nibabel.Nifti1Image(np.zeros((1, 1, 1), "u1"), affine).header
+    header.set_data_shape(shape)
+    header.set_sform(affine, code=1)
+    path.write_bytes(gzip.compress(header.binaryblock + bytes(4), 1) + gzip.compress(bytes(1 << 22), 1) * 4)
+    return path
+
+
+def test_what_the_header_refuses_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked: list[int] = []
+    monkeypatch.setattr(nibabel.arrayproxy.ArrayProxy, "get_unscaled", lambda proxy: unpacked.append(1))
+    grid = stack()
+    far = declaring(tmp_path / "far_mask.nii.gz", (2000, 1000, 1000), np.diag([0.1, 0.1, 0.1, 1.0]))
+    assert [f.code for f in masks_of(far, grid=grid).findings] == ["label-grid-differs"]
+    # On the image, but so many volumes of it that they would fill the memory.
+    columns, rows, slices = grid.shape[::-1]
+    many = declaring(tmp_path / "many_mask.nii.gz", (columns, rows, slices, 30000, 300), affine_of(grid))
+    with pytest.raises(LabelError, match=r"2.7 GiB when unpacked \[many_mask.nii.gz\]\. unpack it"):
+        masks_of(many, grid=grid)
+    assert not unpacked
 
 
 def test_a_file_without_a_place_or_an_image_without_one_is_a_finding(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.measure.remission import remission
 from workbench.errors import NotMeasurable, UsageError
 from workbench.measure import cox
+from workbench.measure.separation import without_end
 
 
 def fitted(table: pd.DataFrame, *covariates: str, **options: object) -> pd.DataFrame:
@@ -99,6 +104,55 @@ def test_a_covariate_that_orders_all_events_has_no_ratio() -> None:
     found = fitted(table, "marker", patient=None)
     assert np.isnan(found.loc["marker", "hazard_ratio"])
     assert "without exception" in found.loc["marker", "reason"]
+
+
+def test_a_large_ratio_that_has_an_end_is_given() -> None:
+    # A few values in another unit make a spread under which a modest coefficient is large for one of it.
+    rng = np.random.default_rng(0)
+    age = rng.normal(60, 5, 200)
+    weeks = rng.exponential(1 / np.exp(0.1 * (age - 60)))
+    # Of those few it is known that they were never at risk together with anyone else.
+    table = pd.DataFrame({"weeks": weeks, "relapse": rng.random(200) < 0.7, "age": age})
+    table.loc[:1, ["weeks", "relapse", "age"]] = [[1e-9, False, 9000.0], [1e-9, False, 8000.0]]
+    found = fitted(table, "age", patient=None)
+    usual = fitted(table[2:], "age", patient=None)
+    assert usual.loc["age", "coefficient"] * table["age"].std() > 10
+    assert found.loc["age", "reason"] == ""
+    assert found.loc["age", "coefficient"] == pytest.approx(usual.loc["age", "coefficient"], rel=1e-6)
+
+
+def test_separation_within_strata_is_told_for_its_own_term() -> None:
+    n = 60
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"weeks": rng.permutation(np.arange(1.0, n + 1)), "node": np.arange(n) % 2, "relapse": True})
+    # Within each node it orders all events, across both it does not; age says nothing.
+    table["marker"] = np.where(table["node"] == 1, 500, 0) - table["weeks"].round(-1)
+    table["age"] = rng.normal(60, 9, n)
+    both = fitted(table, "marker", "age", patient=None, strata="node")
+    assert "without exception" in both.loc["marker", "reason"]
+    assert both.loc["age", "reason"] == ""
+    assert fitted(table, "marker", "age", patient=None)["reason"].tolist() == ["", ""]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(3, 9), count=st.integers(1, 2), equal=st.booleans())
+def test_separation_is_what_a_search_of_all_directions_finds(seed: int, n: int, count: int, equal: bool) -> None:
+    rng = np.random.default_rng(seed)
+    time = rng.integers(1, 4 if equal else 99, n).astype(float)
+    event, terms = rng.random(n) < 0.7, rng.integers(-1, 2, (n, count)).astype(float)
+    found = without_end(time, event, terms, None)
+    rows = [terms[i] - terms[j] for i in np.flatnonzero(event) for j in np.flatnonzero(time >= time[i])]
+    ahead = np.array([[0.0] * count, *rows])
+    expected = [False] * count
+    # Rows are whole numbers up to 2: so are the edges of a cone of directions, and two of them add up to its inside.
+    for direction in itertools.product(range(-4, 5), repeat=count):
+        reached = ahead @ direction
+        if reached.min() >= 0 and reached.max() > 0:
+            expected = [was or part != 0 for was, part in zip(expected, direction, strict=True)]
+    assert any(found) == any(expected)
+    # Along a direction that tells nobody from anybody, either term may be given what separates.
+    if np.linalg.matrix_rank(ahead) == count:
+        assert found == expected
 
 
 def test_what_cannot_be_fitted_is_refused() -> None:

@@ -24,6 +24,8 @@ from workbench.measure.settings import Settings
         {"bin_method": "equal"},
         {"bin_size": 1},
         {"bin_size": 2.5},
+        {"bin_size": 10**9},
+        {"ivh_size": 10_000_001},
         {"bin_size": None},
         {"bin_method": "width", "bin_size": 25},
         {"ivh_method": "width", "ivh_size": 25, "resegment_range": (None, 100)},

@@ -18,7 +18,7 @@ from workbench.dicom.stacks.geometry import Grid
 from workbench.errors import ChangedFile, LabelError, PathNotFound, WorkbenchError
 from workbench.findings import Finding
 from workbench.labels.header import Origin, quiet
-from workbench.labels.nifti_file import Stored, facts, load, world_affine
+from workbench.labels.nifti_file import Stored, facts, lengths, load, require_room, world_affine
 from workbench.labels.overlay import Overlay, overlay
 from workbench.labels.segment import Masks, Segment, Voxels
 
@@ -65,7 +65,8 @@ def masks_of(
     PathNotFound
         No such file.
     LabelError
-        sform and qform disagree, values are not whole numbers, or the file cannot be read.
+        sform and qform disagree, values are not whole numbers, a compressed file unpacks to more than
+        :data:`~workbench.labels.nifti_file.MOST_UNPACKED` bytes, or the file cannot be read.
 
     Examples
     --------
@@ -156,14 +157,17 @@ def _masks_of(path: Path, grid: Grid, name: str, names: Mapping[int, str], fract
     if not grid.placed:
         text = "the images have no place in the patient, the mask does"
         return Masks.none(grid.shape, origin.finding("label-grid-differs", text))
-    stored = Stored.of(image)
-    onto = overlay(affine, stored.array.shape[:3], grid)
+    # The header alone says where the voxels are: what is not on the image is not unpacked.
+    shape = lengths(image.shape)
+    onto = overlay(affine, shape, grid)
     if onto is None:
         sizes = np.linalg.norm(affine[:3, :3], axis=0)
         text = "voxels of the file ({} at {} mm) are not on those of the image".format(
-            "x".join(map(str, stored.array.shape[:3])), "x".join(f"{size:.2f}" for size in sizes)
+            "x".join(map(str, shape)), "x".join(f"{size:.2f}" for size in sizes)
         )
         return Masks.none(grid.shape, origin.finding("label-grid-differs", text))
+    require_room(image, path, name=name)
+    stored = Stored.of(image)
 
     count = _fractions(stored, onto, name) if fraction else _labels(stored, onto, name)
     by_volume = bool(fraction) or stored.array.shape[3] > 1

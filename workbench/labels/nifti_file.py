@@ -6,6 +6,8 @@ image is LPS.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +24,8 @@ TO_LPS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: sform and qform disagree when they put a corner further apart than this share of the smallest voxel side. Below it
 #: lies the rounding of a quaternion stored as three float32, near half a turn some 1e-4 rad.
 AGREE_SHARE: Final = 0.1
+#: Bytes that the mask of a compressed file may be unpacked to.
+MOST_UNPACKED: Final = 1 << 31
 _MM: Final = {"meter": 1000.0, "micron": 0.001}
 
 
@@ -69,9 +73,8 @@ class Stored:
         """Stored numbers of an image, two to five dimensions."""
         proxy = image.dataobj
         array = proxy.get_unscaled()
-        lengths = [*array.shape, 1, 1][:3]
         # What is beyond the third dimension (time, or components in the fifth) is one volume each.
-        return cls(array.reshape(*lengths, -1, order="F"), float(proxy.slope), float(proxy.inter))
+        return cls(array.reshape(*lengths(array.shape), -1, order="F"), float(proxy.slope), float(proxy.inter))
 
     @property
     def mapped(self) -> bool:
@@ -109,6 +112,27 @@ def load(path: Path) -> Any:
     if image.get_data_dtype().kind not in "uif":
         raise LabelError("values are neither whole nor real numbers", file=path.name, remedy="convert it to integers")
     return image
+
+
+def lengths(shape: Sequence[int]) -> tuple[int, int, int]:
+    """Voxels along the first three axes."""
+    i, j, k = [*shape, 1, 1][:3]
+    return i, j, k
+
+
+def require_room(image: Any, path: Path, *, name: str) -> None:
+    """Nothing where what a compressed file becomes may be kept in memory; a small one can declare anything.
+
+    Raises
+    ------
+    LabelError
+        More than :data:`MOST_UNPACKED` bytes.
+    """
+    size = math.prod(image.shape) * image.get_data_dtype().itemsize
+    if size > MOST_UNPACKED and path.suffix.lower() not in (".nii", ".hdr", ".img"):
+        raise LabelError(
+            f"{size / 2**30:.1f} GiB when unpacked", file=name, remedy="unpack it to .nii: that is read slice by slice"
+        )
 
 
 def facts(path: Path) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.errors import NotMeasurable, UsageError
 from workbench.measure.outcomes import FEW_EVENTS, outcomes
 from workbench.measure.patients import Design, design
+from workbench.measure.separation import without_end
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +24,6 @@ COLUMNS: Final = (
 )  # fmt: skip
 #: Largest step of the coefficients of scaled terms, in standard errors, that still counts as arrived.
 _ARRIVED: Final = 1e-4
-#: Coefficient of a scaled term beyond which no end is in sight.
-_ENDLESS: Final = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +146,9 @@ def cox(
     spread = values.std(axis=0)
     layers = found.codes(strata)[kept] if strata else None
     scaled = (values - values.mean(axis=0)) / spread
+    separated = without_end(found.time[kept], found.event[kept], scaled, layers)
     fitted = _fitted(found.time[kept], found.event[kept], scaled, layers, ties)
-    estimates = _estimates(fitted, [used.terms[number] for number in varied], spread)
+    estimates = _estimates(fitted, [used.terms[number] for number in varied], spread, separated)
     rows = _rows(estimates, terms, endless, level)
     warnings = []
     if n_events < FEW_EVENTS * len(terms.terms):
@@ -212,7 +212,9 @@ def _fitted(time: Floats, event: NDArray[np.bool_], scaled: Floats, layers: NDAr
         raise NotMeasurable("the model cannot be fitted to these patients", remedy="use fewer covariates") from error
 
 
-def _estimates(fitted: Any, names: list[str], spread: Floats) -> dict[str, tuple[float, float, str]]:
+def _estimates(
+    fitted: Any, names: list[str], spread: Floats, separated: list[bool]
+) -> dict[str, tuple[float, float, str]]:
     """Coefficient and standard error of every term in its own unit, and the reason where they are none."""
     scaled, errors = np.asarray(fitted.params), np.asarray(fitted.bse)
     with np.errstate(all="ignore"):
@@ -222,10 +224,9 @@ def _estimates(fitted: Any, names: list[str], spread: Floats) -> dict[str, tuple
     found = {}
     for number, name in enumerate(names):
         reason = ""
-        if not steps[number] < _ARRIVED:
+        if not steps[number] < _ARRIVED or not np.isfinite([scaled[number], errors[number]]).all():
             reason = "the fit did not arrive"
-        # A standard deviation that multiplies the hazard by e^10 is an estimate on its way to infinity.
-        if not np.isfinite([scaled[number], errors[number]]).all() or abs(scaled[number]) > _ENDLESS:
+        if separated[number]:
             reason = "events follow it without exception: the ratio would be 0 or infinite"
         found[name] = (float(scaled[number] / spread[number]), float(errors[number] / spread[number]), reason)
     return found

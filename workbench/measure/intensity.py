@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.measure.refused import Refused, Values, ratio
-from workbench.measure.settings import BinMethod, Settings
+from workbench.measure.settings import MOST_BINS, BinMethod, Settings
 
 Floats = NDArray[np.float64]
-#: Bins beyond this many are a slip of the settings, and would not fit into memory.
-MOST_BINS: Final = 10_000_000
 _CONSTANT = "all intensities are the same"
 _TOO_MANY = f"more than {MOST_BINS} bins"
 _NO_CORE = "no intensity lies between the 10th and the 90th percentile"

@@ -13,6 +13,8 @@ from workbench.errors import UsageError
 
 #: Raised by one whenever the same settings would give another number.
 FORMAT: Final = 1
+#: Bins beyond this many are a slip of the settings, and would not fit into memory.
+MOST_BINS: Final = 10_000_000
 
 BinMethod = Literal["number", "width", "none"]
 _METHODS: Final = ("number", "width", "none")
@@ -80,6 +82,8 @@ class Settings:
         size = _positive(f"{which}_size", size)
         if method == "number" and (size != int(size) or size < 2):
             raise UsageError(f"{which}_size cannot be {size!r} bins", remedy="use a whole number of 2 or more")
+        if method == "number" and size > MOST_BINS:
+            raise UsageError(f"{which}_size cannot be {size!r} bins", remedy=f"use {MOST_BINS} at most")
         if method == "width" and (self.resegment_range is None or self.resegment_range[0] is None):
             raise UsageError("bins of a fixed width need a lower bound", remedy="give resegment_range=(low, high)")
         object.__setattr__(self, f"{which}_size", size)

@@ -79,7 +79,7 @@ def test_impossible_bits_never_stop_a_table(bits: int, tmp_path: Path) -> None:
         ({"RescaleType": "HU"}, "[hnsf'U]", "hounsfield"),
         ({"RescaleType": "MGML"}, "mg/mL", "signal"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "1", "signal"),
-        ({"Modality": "MR", "RescaleSlope": None}, "1", "signal"),
+        ({"Modality": "MR", "RescaleSlope": None, "RescaleIntercept": None}, "1", "signal"),
         ({"Modality": "PT", "Units": "BQML"}, "Bq/mL", "activity"),
         ({"Modality": "PT", "Units": "GML"}, "g/mL", "suv"),
         ({"Modality": "PT", "Units": "GML", "SUVType": "LBM"}, "g/mL", "suv-lbm"),
@@ -100,7 +100,7 @@ def test_units_table(tags: dict[str, Any], units: str, kind: str, tmp_path: Path
         {"Modality": "PT", "Units": "XYZ"},
         # A CT without its map holds numbers of the detector's choosing.
         {"RescaleSlope": None, "RescaleIntercept": None},
-        {"Modality": "PT", "Units": "BQML", "RescaleSlope": None},
+        {"Modality": "PT", "Units": "BQML", "RescaleSlope": None, "RescaleIntercept": None},
     ],
 )
 def test_unknown_unit_is_empty_with_a_finding(tags: dict[str, Any], tmp_path: Path) -> None:

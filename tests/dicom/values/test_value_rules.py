@@ -182,6 +182,29 @@ def test_dose_without_its_scaling_stays_stored(scaling: Any, code: str) -> None:
     assert (quantity.identity, quantity.units, quantity.value_kind, codes(quantity)) == (True, "", "stored", [code])
 
 
+@pytest.mark.parametrize("modality", ["CT", "MR", "PT", "NM", "CR"])
+@pytest.mark.parametrize(
+    ("slope", "intercept"), [(None, -1024.0), ([2.0, None, 2.0], -1024.0), ([2.0, None, 2.0], [-5.0, None, -5.0])]
+)
+def test_a_slope_that_is_no_number_leaves_all_images_as_stored(modality: str, slope: Any, intercept: Any) -> None:
+    quantity = value_map(part(3, Modality=modality, RescaleSlope=slope, RescaleIntercept=intercept))
+    assert (quantity.identity, quantity.units, quantity.value_kind) == (True, "", "stored")
+    (finding,) = (finding for finding in quantity.findings if finding.code == "rescale-impossible")
+    assert finding.severity == "serious"
+    assert finding.message.startswith(f"RescaleSlope missing or no number in {3 if slope is None else 1} of 3 images")
+
+
+@pytest.mark.parametrize("written", [b"x ", b"nan ", b"", b"1;5 "])
+def test_an_unreadable_slope_of_a_file_is_not_taken_as_one(tmp_path: Path, written: bytes) -> None:
+    for path in factories.stack(tmp_path, (0, 2), RescaleSlope=7, RescaleIntercept=-1024):
+        slope, changed = (b"\x28\x00\x53\x10DS" + len(text).to_bytes(2, "little") + text for text in (b"7.0 ", written))
+        assert path.read_bytes().count(slope) == 1
+        path.write_bytes(path.read_bytes().replace(slope, changed))
+    quantity, values = computed(tmp_path, tmp_path)
+    assert codes(quantity) == ["rescale-impossible"]
+    np.testing.assert_array_equal(values[0], factories.pixels(1))
+
+
 def test_philips_numbers_are_called_display_and_left_alone() -> None:
     quantity = value_map(part(**PHILIPS))
     assert (quantity.value_kind, quantity.slope.tolist(), quantity.units) == ("display", [2], "1")

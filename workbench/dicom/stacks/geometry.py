@@ -6,6 +6,7 @@ plane equation; 1 % of the median step as highdicom uses it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -19,6 +20,8 @@ Floats = NDArray[np.float64]
 
 #: Unevenness of the slice steps that still counts as even, as a share of the median step.
 STEP_TOLERANCE: Final = 0.01
+#: Millimetres below which a pixel spacing is a slip of the pen: a nanometre, a tenth of what light microscopes resolve.
+SMALLEST_MM: Final = 1e-6
 #: Length and orthogonality error of ImageOrientationPatient beyond which it is not believed.
 ORIENTATION_TOLERANCE: Final = 1e-3
 #: Angle between slice normal and stacking direction that counts as a tilt, in degrees.
@@ -117,6 +120,18 @@ def orientation_ok(orientation: Floats) -> bool:
     return bool(max(lengths) <= ORIENTATION_TOLERANCE and abs(row @ column) <= ORIENTATION_TOLERANCE)
 
 
+def believable(pixel_spacing: Iterable[float]) -> tuple[float, float]:
+    """Pixel spacing (between rows, between columns), NaN where it is smaller than anything a voxel can be.
+
+    Examples
+    --------
+    >>> believable([0.5, 1e-300])
+    (0.5, nan)
+    """
+    rows, columns = (np.nan if 0 < float(mm) < SMALLEST_MM else float(mm) for mm in pixel_spacing)
+    return rows, columns
+
+
 def slice_normal(orientation: Floats) -> Floats:
     """Normal of the image plane: first triple x second triple of ImageOrientationPatient."""
     return np.cross(orientation[:3], orientation[3:])
@@ -169,7 +184,7 @@ def grid_from(
     n = len(positions)
     positions = np.asarray(positions, dtype=np.float64).reshape(n, 3)
     orientation = np.asarray(orientation, dtype=np.float64)
-    spacing = (float(pixel_spacing[0]), float(pixel_spacing[1]))
+    spacing = believable(pixel_spacing)
     nowhere = np.full(3, np.nan)
 
     def unplaced(kind: Kind, findings: tuple[Finding, ...]) -> Grid:
@@ -189,7 +204,7 @@ def grid_from(
         numbers = ", ".join(f"{v:g}" for v in orientation)
         return unplaced("unplaced", (Finding("unplaced", f"orientation is not two unit vectors: {numbers}"),))
     if not (spacing[0] > 0 and spacing[1] > 0):
-        return unplaced("unplaced", (Finding("unplaced", "pixel spacing missing or not positive"),))
+        return unplaced("unplaced", (Finding("unplaced", "pixel spacing missing, not positive or absurdly small"),))
 
     row, column = orientation[:3], orientation[3:]
     normal = np.cross(row, column)

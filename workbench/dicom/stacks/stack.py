@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from workbench.dicom.stacks.frame_table import frame_rows, in_order
-from workbench.dicom.stacks.geometry import Floats, Grid, grid_from, orientation_ok, slice_normal
+from workbench.dicom.stacks.geometry import Floats, Grid, believable, grid_from, orientation_ok, slice_normal
 from workbench.dicom.stacks.keys import ExtraDim, filled, tell_apart, twins
 from workbench.dicom.stacks.split import numbers, same_rows
 from workbench.errors import UnstackableSeries
@@ -200,11 +200,11 @@ def _grid(
     projection: bool,
     thickness: Floats | None = None,
 ) -> Grid:
-    spacing = _commonest(part, "PixelSpacing")
+    spacing = believable(_commonest(part, "PixelSpacing"))
     grid = grid_from(
         positions,
         _commonest(part, "ImageOrientationPatient"),
-        (float(spacing[0]), float(spacing[1])),
+        spacing,
         matrix,
         frame_of_reference_uid=part["FrameOfReferenceUID"][0].as_py() or "",
         projection=projection,
@@ -212,8 +212,7 @@ def _grid(
     )
     if projection and not np.isfinite(spacing).all():
         # The detector's spacing, without magnification; the array says which one was used.
-        detector = _commonest(part, "ImagerPixelSpacing")
-        grid = replace(grid, pixel_spacing=(float(detector[0]), float(detector[1])))
+        grid = replace(grid, pixel_spacing=believable(_commonest(part, "ImagerPixelSpacing")))
     return grid
 
 

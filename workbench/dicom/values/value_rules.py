@@ -177,12 +177,11 @@ def _physical(part: pa.Table, pixels: Pixels, root: str | os.PathLike[str] | Non
     if halved:
         text = f"RescaleIntercept missing or no number in {halved} of {n} images"
         return _left(*findings, Finding("units-unknown", text, count=halved), n=n)
+    if lost := int((missing & (rescaled | ~np.isnan(intercept))).sum()):
+        return _left(*findings, _no_slope(lost, n), n=n)
     if missing.any() and kind.startswith(_NEEDS_SLOPE) and "NM" not in distinct(part, "Modality"):
         text = f"RescaleSlope missing in {int(missing.sum())} of {n} images"
-        findings = (*findings, Finding("units-unknown", text, count=n))
-        if missing.all() and not rescaled:
-            return _left(*findings, n=n)
-        units, kind = "", "signal"
+        return _left(*findings, Finding("units-unknown", text, count=n), n=n)
     if (
         (units, kind) == ("1", "signal")
         and _philips_mr(part)
@@ -221,8 +220,17 @@ def _looked_up(part: pa.Table, found: ModalityLuts | None, findings: tuple[Findi
     types = found.types | (words(part, "RescaleType") if None in found.luts else frozenset())
     units, kind, findings = named_unit(set(types), n)
     slope, intercept = (floats(part, name) for name in ("RescaleSlope", "RescaleIntercept"))
+    by_line = np.array([lut is None for lut in found.luts])
+    if lost := int((by_line & np.isnan(slope) & ~np.isnan(intercept)).sum()):
+        return _left(*findings, _no_slope(lost, n), n=n)
     slope, intercept = np.where(np.isnan(slope), 1.0, slope), np.nan_to_num(intercept)
     return Rule(units, kind, findings, slope, intercept, found.luts, rows=n)
+
+
+def _no_slope(lost: int, n: int) -> Finding:
+    """An intercept on its own, or images that are not rescaled beside others that are: values of no kind."""
+    text = f"RescaleSlope missing or no number in {lost} of {n} images that are rescaled"
+    return Finding("rescale-impossible", text, count=lost)
 
 
 def _default_real_world(part: pa.Table, pixels: Pixels) -> Rule | Finding | None:
