@@ -116,6 +116,7 @@ clinical-encoding           | note      | clinical table is not UTF-8           
 clinical-dialect            | note      | clinical table does not use comma and dot                     | check that numbers were read as meant
 sheet-left-out              | attention | sheet of a workbook was not loaded                            | look at it in the workbook; save it as CSV where it is needed
 cell-error                  | note      | cells of a workbook without a value: errors, or formulas never calculated | open it in Excel, calculate, save
+centre-unclear              | attention | patient of several centres, or of none                         | ask the node which centre the patient is of
 header-rows-suspected       | attention | clinical table looks as if its header had several rows         | name their number with header=...
 csv-not-anonymised-suspected| serious   | table name starts with an underscore: copied without de-identification | do not use it before the node confirms
 rows-per-patient-unclear    | attention | several clinical rows for a patient and no timepoint          | name the timepoint column, or the right row

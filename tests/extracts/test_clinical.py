@@ -9,7 +9,7 @@ import pytest
 
 from tests.extracts import trees
 from workbench import extracts
-from workbench.errors import ChangedFile, UsageError
+from workbench.errors import ChangedFile, PathNotFound, UsageError
 from workbench.extracts.clinical import batches
 from workbench.extracts.columns import (
     DATE_COLUMNS,
@@ -303,3 +303,80 @@ print(sum(batch.num_rows for batch in read.clinical.batches()), peak() - before)
     values, grown = map(int, done.stdout.split())
     assert values == rows * width
     assert grown < ROOM
+
+
+def test_tables_outside_the_extract_are_read_besides_those_in_it(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path / "images")
+    beside = tmp_path / "tables"
+    beside.mkdir()
+    (beside / "labs.csv").write_text("patient_id,psa\nP1,4.2\n")
+    (beside / "notes.txt").write_text("none of ours")
+    expected = [("P1", "age"), ("P2", "age"), ("P1", "psa")]
+    for given in (beside / "labs.csv", [beside / "labs.csv"], beside, str(beside)):
+        extract = extracts.open_extract(root, clinical=given)
+        assert [(row.patient_id, row.variable) for row in extract.clinical] == expected
+        assert extract.tables == ("clinical.csv", "../../tables/labs.csv")
+        assert (extract.root / extract.tables[1]).is_file()
+        assert extract.findings == ()
+
+
+def test_tables_outside_go_with_layouts_whose_own_are_no_tables(tmp_path: Path) -> None:
+    root, lake = trees.dataset_service(tmp_path)
+    table = tmp_path / "labs.csv"
+    table.write_text(f"patient_id,psa\n{trees.SUBJECT_A},4.2\n")
+    extract = extracts.open_extract(root, link_roots=[lake], clinical=table)
+    assert [row.table for row in extract.clinical] == ["inclusion_criteria", "patient_data"] * 2 + ["labs"]
+
+
+def test_table_outside_that_is_named_itself_is_loaded_whatever_its_name(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path / "images")
+    (tmp_path / "_labs.csv").write_text("patient_id,psa\nP1,4.2\n")
+    extract = extracts.open_extract(root, clinical=tmp_path / "_labs.csv")
+    assert len(extract.clinical) == 3
+    assert [(f.code, f.message) for f in extract.findings] == [
+        ("csv-not-anonymised-suspected", "table was loaded, for it was named")
+    ]
+
+
+def test_what_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path / "images")
+    with pytest.raises(PathNotFound, match=r"gone\.csv"):
+        extracts.open_extract(root, clinical=tmp_path / "gone.csv")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no clinical table in the folder"):
+        extracts.open_extract(root, clinical=[tmp_path / "empty"])
+    with pytest.raises(UsageError, match="empty path"):
+        extracts.open_extract(root, clinical=[""])
+
+
+def test_model_tables_outside_are_read_as_such(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path / "images")
+    model = tmp_path / "model"
+    model.mkdir()
+    header = "Identifier,patient_managing_organization,patient_diagnostic_category,patient_birth_sex"
+    (model / "patient_20260102_030405_records.csv").write_text(f"{header}\nP1,,,SNOMEDCT248153007\n")
+    extract = extracts.open_extract(root, clinical=model)
+    assert ("P1", "patient.patient_birth_sex") in {(row.patient_id, row.variable) for row in extract.clinical}
+    assert (extract.layout, extract.root) == ("plain", root)
+
+
+CENTRES = "patient_id,center,age\nP1,RUMC,61\nP2,PCNN,70\nP3,,50\nP4,RUMC,1\nP4,ZGT,2\n"
+
+
+def test_centre_of_each_patient_is_told_by_the_column_asked_for(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path, CENTRES)
+    assert extracts.open_extract(root).nodes == {}
+    extract = extracts.open_extract(root, node_column="Center")
+    assert extract.nodes == {"P1": "RUMC", "P2": "PCNN"}
+    assert ("P1", "center", "RUMC") in {(row.patient_id, row.variable, row.value) for row in extract.clinical}
+    (unclear,) = [finding for finding in extract.findings if finding.code == "centre-unclear"]
+    assert (unclear.patient_id, unclear.count) == ("P4", 2)
+
+
+def test_centre_column_that_is_nowhere_or_of_something_else_is_an_error(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path, CENTRES)
+    with pytest.raises(UsageError, match="did you mean 'center'"):
+        extracts.open_extract(root, node_column="centre")
+    (root / "clinical.csv").write_text("patient_id,code\n" + "".join(f"P{n},{n}\n" for n in range(600)))
+    with pytest.raises(UsageError, match="more than 500 different values"):
+        extracts.open_extract(root, node_column="code")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +22,16 @@ def extract_options(function: F) -> F:
         click.option("--layout", metavar="NAME", help="Layout of the extracts, where detection should not decide."),
         click.option("--node", metavar="NAME", help="Name of the node; by default the folder's name."),
         click.option("--id-column", metavar="NAME", help="Patient column of the clinical tables."),
+        click.option("--node-column", metavar="NAME",
+                     help="Column of the clinical tables that names the centre: each centre is a node then."),
+        click.option("--header", type=click.IntRange(min=1), metavar="ROWS",
+                     help="Rows of the clinical tables' header, where it has several."),
+        click.option("--clinical", multiple=True, metavar="[EXTRACT=]PATH",
+                     help="Clinical table outside the extract, or a folder of them; may be repeated."),
+        click.option("--index", multiple=True, metavar="[EXTRACT=]FILE",
+                     help="A filtered index.json of an extract of the dataset service."),
+        click.option("--links", multiple=True, metavar="[EXTRACT=]FILE",
+                     help="Table of whose rows are whose, for tables of the common data model that name no patient."),
         click.option("--link-root", "link_roots", multiple=True, metavar="FOLDER",
                      help="Folder outside the extracts that links in them may lead to; may be repeated."),
         click.option("--linkage", metavar="CSV",
@@ -38,6 +49,11 @@ def open_cohort(
     layout: str | None,
     node: str | None,
     id_column: str | None,
+    node_column: str | None,
+    header: int | None,
+    clinical: tuple[str, ...],
+    index: tuple[str, ...],
+    links: tuple[str, ...],
     link_roots: tuple[str, ...],
     linkage: str | None,
     lock: str | None,
@@ -46,10 +62,63 @@ def open_cohort(
     """Cohort that the shared options ask for."""
     from workbench.cohort import open_cohort as opening
 
+    several = by_extract("clinical", clinical)
     cohort = opening(
-        paths, layout=layout, node=node, id_column=id_column, link_roots=link_roots, lock=lock, linkage=linkage
+        paths,
+        layout=layout,
+        node=node,
+        id_column=id_column,
+        node_column=node_column,
+        header=header,
+        clinical=several,
+        index=_one("index", by_extract("index", index)),
+        links=_one("links", by_extract("links", links)),
+        link_roots=link_roots,
+        lock=lock,
+        linkage=linkage,
     )
     return cohort.where(where) if where else cohort
+
+
+def by_extract(option: str, given: tuple[str, ...]) -> list[str] | dict[str, list[str]]:
+    """Paths, or paths by extract where each is written ``EXTRACT=PATH``.
+
+    Raises
+    ------
+    UsageError
+        Some name their extract and some do not.
+
+    Examples
+    --------
+    >>> by_extract("clinical", ("a.csv", "b.csv")), by_extract("clinical", ("north=a.csv", "south=b.csv"))
+    (['a.csv', 'b.csv'], {'north': ['a.csv'], 'south': ['b.csv']})
+    """
+    from workbench.errors import UsageError
+
+    # A path that is there may hold the sign itself.
+    there = (os.path.lexists(os.path.expanduser(item)) for item in given)
+    parts = [(item, "", "") if whole else item.partition("=") for item, whole in zip(given, there, strict=True)]
+    named = [bool(sign) for _, sign, _ in parts]
+    if any(named) and not all(named):
+        raise UsageError(f"--{option} names an extract once and once not", remedy="write each as EXTRACT=PATH")
+    if not any(named):
+        return list(given)
+    found: dict[str, list[str]] = {}
+    for extract, _, path in parts:
+        found.setdefault(extract, []).append(path)
+    return found
+
+
+def _one(option: str, given: list[str] | dict[str, list[str]]) -> str | dict[str, str] | None:
+    """The one path of an extract."""
+    from workbench.errors import UsageError
+
+    lists = list(given.values()) if isinstance(given, dict) else [given]
+    if any(len(paths) > 1 for paths in lists):
+        raise UsageError(f"--{option} more than once for an extract", remedy="name one file")
+    if isinstance(given, dict):
+        return {extract: paths[0] for extract, paths in given.items()}
+    return given[0] if given else None
 
 
 def print_json(value: Any) -> None:

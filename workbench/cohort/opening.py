@@ -8,17 +8,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from workbench.cohort.centres import store_nodes
 from workbench.cohort.cohort import Cohort
 from workbench.cohort.linkage import with_persons
 from workbench.cohort.lock import check_selection, compared, read_lock, steps_of
 from workbench.cohort.recall import Asked, recall, remember
-from workbench.cohort.store import Stored, store
+from workbench.cohort.store import Stored
 from workbench.errors import PathNotFound, UsageError
 from workbench.extracts import LINKED_LAYOUTS, detect, open_extract
 from workbench.options import options
 
 T = TypeVar("T")
-Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+PathLike = str | os.PathLike[str]
+Paths = PathLike | Iterable[PathLike]
 
 
 def open_cohort(
@@ -26,7 +28,12 @@ def open_cohort(
     *,
     layout: str | None = None,
     node: str | Mapping[str, str] | None = None,
-    id_column: str | None = None,
+    id_column: str | Mapping[str, str] | None = None,
+    node_column: str | Mapping[str, str] | None = None,
+    header: int | Mapping[str, int] | None = None,
+    clinical: Paths | Mapping[str, Paths] = (),
+    index: PathLike | Mapping[str, PathLike] | None = None,
+    links: PathLike | Mapping[str, PathLike] | None = None,
     link_roots: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]] = (),
     trust: str = "auto",
     lock: str | os.PathLike[str] | None = None,
@@ -42,8 +49,20 @@ def open_cohort(
         Layout of all of them, where detection should not decide.
     node : str or mapping, optional
         Name of the node, or names by path; by default each folder's name.
-    id_column : str, optional
-        Patient column of the clinical tables, where it is not obvious.
+    id_column : str or mapping, optional
+        Patient column of the clinical tables, where it is not obvious; or columns by extract path.
+    node_column : str or mapping, optional
+        Column of the clinical tables that names the centre: each centre is a node then. Patients of no centre stay
+        with the extract's own node, which is a finding.
+    header : int or mapping, optional
+        Rows of the clinical tables' header, where it has several; their names are joined with dots.
+    clinical : path, list of path, or mapping, optional
+        Clinical tables outside the extract, or folders of them. Where several extracts are opened, a mapping says
+        which belong to which, by extract path; so for *index* and *links*.
+    index : path or mapping, optional
+        A filtered ``index.json`` of the dataset-service layout.
+    links : path or mapping, optional
+        Table of whose rows are whose in a ``cdm`` export that names no patient.
     link_roots : list of path, or mapping, optional
         Folders outside the extracts that links inside them may lead to (a data lake). Where several extracts are
         opened, a list speaks for those whose layout hands over by links (``dataset-service``), so that no other
@@ -72,36 +91,58 @@ def open_cohort(
     if trust not in ("auto", "none"):
         raise UsageError(f"trust={trust!r} is not available", remedy="extracts open as not sealed: use trust='auto'")
     folders = expand(paths)
-    if isinstance(node, str) and len(folders) > 1:
-        raise UsageError("one node name for several extracts", remedy="give names by path: node={path: name}")
-    names = _by_folder(node, folders, "node") if isinstance(node, Mapping) else dict.fromkeys(folders, node)
+    of_one = {"node": node, "clinical": clinical or None, "index": index, "links": links}
+    of_all = {"layout": layout, "id_column": id_column, "node_column": node_column, "header": header}
+    given = {name: _each(value, folders, name, shared=name in of_all) for name, value in {**of_all, **of_one}.items()}
     roots = _roots(link_roots, folders)
     content = None if lock is None else read_lock(lock)
     opened: list[Stored] = []
+    of_folder: dict[Path, list[Stored]] = {}
     for folder in folders:
-        how: dict[str, Any] = {"layout": layout, "node": names[folder], "id_column": id_column}
-        extract = _open(folder, how, roots[folder], sure=isinstance(link_roots, Mapping) or len(folders) == 1)
-        twin = next((other for other in opened if other.node == extract.node), None)
-        if twin is not None and twin.root == extract.root:
-            raise UsageError("the same extract twice", file=str(folder), remedy="name it once")
-        if twin is not None:
-            raise UsageError(
-                f"two extracts would both be node {extract.node!r}",
-                file=str(folder),
-                remedy="give names by path: node={path: name}",
-            )
-        opened.append(extract)
+        how = {name: values[folder] for name, values in given.items()}
+        extracts = _open(folder, how, roots[folder], sure=isinstance(link_roots, Mapping) or len(folders) == 1)
+        for extract in extracts:
+            _refuse_twin(extract, opened, folder, split=bool(how["node_column"]))
+        opened += extracts
+        of_folder[folder] = extracts
     if content is None:
         return Cohort(opened if linkage is None else with_persons(opened, linkage))
-    for node_name, beyond in compared(content, opened).items():
+    more = compared(content, opened)
+    for folder, extracts in of_folder.items():
+        beyond = frozenset[str]().union(*(more.get(extract.node, frozenset()) for extract in extracts))
         if beyond:
-            place = next(place for place, extract in enumerate(opened) if extract.node == node_name)
-            folder = folders[place]
-            how = {"layout": opened[place].layout, "node": node_name, "id_column": id_column}
-            opened[place] = store(open_extract(folder, **how, link_roots=opened[place].link_roots), without=beyond)
+            how = _said({name: values[folder] for name, values in given.items()} | {"layout": extracts[0].layout})
+            of_folder[folder] = store_nodes(
+                open_extract(folder, **how, link_roots=extracts[0].link_roots), without=beyond
+            )
+    opened = [extract for extracts in of_folder.values() for extract in extracts]
     cohort = Cohort(opened if linkage is None else with_persons(opened, linkage), steps_of(content))
     check_selection(content, cohort)
     return cohort
+
+
+def _refuse_twin(extract: Stored, opened: list[Stored], folder: Path, *, split: bool) -> None:
+    """Refuse an extract whose node is another's too."""
+    twin = next((other for other in opened if other.node == extract.node), None)
+    if twin is None:
+        return
+    if twin.root == extract.root:
+        raise UsageError("the same extract twice", file=str(folder), remedy="name it once")
+    remedy = "give names by path: node={path: name}" + (", or leave node_column out" if split else "")
+    raise UsageError(f"two extracts would both be node {extract.node!r}", file=str(folder), remedy=remedy)
+
+
+def _each(given: Any, folders: list[Path], what: str, *, shared: bool) -> dict[Path, Any]:
+    """What is said of each extract: by its path, or the same of all of them where that can be (*shared*)."""
+    if isinstance(given, Mapping):
+        return _by_folder(given, folders, what)
+    if given is not None and len(folders) > 1 and not shared:
+        things = {"node": "node name", "clinical": "clinical= for all", "index": "index", "links": "table of links"}
+        raise UsageError(
+            f"one {things[what]} for several extracts",
+            remedy=f"give them by path: {what}={{path: ...}} of each extract",
+        )
+    return dict.fromkeys(folders, given)
 
 
 def _by_folder(given: Mapping[str, T], folders: list[Path], what: str) -> dict[Path, T | None]:
@@ -120,8 +161,8 @@ def _by_folder(given: Mapping[str, T], folders: list[Path], what: str) -> dict[P
     return {folder: places.get(os.path.abspath(folder)) for folder in folders}
 
 
-def _open(folder: Path, how: dict[str, Any], roots: tuple[str | os.PathLike[str], ...], *, sure: bool) -> Stored:
-    """One extract's tables: remembered where nothing changed, else read.
+def _open(folder: Path, how: dict[str, Any], roots: tuple[str | os.PathLike[str], ...], *, sure: bool) -> list[Stored]:
+    """One extract's tables, one set per node: remembered where nothing changed, else read.
 
     Parameters
     ----------
@@ -129,16 +170,33 @@ def _open(folder: Path, how: dict[str, Any], roots: tuple[str | os.PathLike[str]
         Whether *roots* are this extract's own; else they are for a layout that hands over by links.
     """
     told = [os.path.realpath(os.path.expanduser(root)) for root in roots]
+    how = _said(how)
     asked = Asked.now(folder, **how, link_roots=told, sure=sure)
-    known = recall(asked)
-    if known is not None:
-        return known
+    stored = None if how.get("node_column") else recall(asked)
+    if stored is not None:
+        return [stored]
     if roots and not sure and (how["layout"] or detect(folder)) not in LINKED_LAYOUTS:
         roots = ()
     extract = open_extract(folder, **how, link_roots=roots)
-    stored = store(extract)
-    remember(asked, extract, stored)
-    return stored
+    found = store_nodes(extract)
+    if not how.get("node_column"):
+        remember(asked, extract, found[0])
+    return found
+
+
+def _said(how: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of an extract, its paths resolved; of the newer options those that say something."""
+    found = {name: _resolved(how[name]) if name in ("clinical", "index", "links") else how[name] for name in how}
+    return {name: value for name, value in found.items() if value is not None or name in ("layout", "node", "id_column")}
+
+
+def _resolved(given: Any) -> Any:
+    """Paths with their links resolved: one, or a tuple of several."""
+    if given is None:
+        return None
+    if isinstance(given, (str, os.PathLike)):
+        return Path(os.path.realpath(os.path.expanduser(given)))
+    return tuple(Path(os.path.realpath(os.path.expanduser(item))) for item in given)
 
 
 def _roots(

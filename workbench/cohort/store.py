@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -168,10 +168,9 @@ def _build(
     import pyarrow as pa
 
     from workbench.cohort.build import build_tables
-    from workbench.cohort.engine import clinical_rows
     from workbench.cohort.label_sources import with_sources
     from workbench.cohort.listed import EXTRA_TAGS, PROJECT
-    from workbench.dicom.index import HeaderIndex, write_parquet
+    from workbench.dicom.index import HeaderIndex
     from workbench.dicom.scan import scan
 
     found = scan(
@@ -193,35 +192,62 @@ def _build(
     # Columns that only this layout has are used by now: tables of all extracts have the same.
     instances = found.instances.append_column("node", nodes)
     instances = instances.select([name for name in instances.column_names if name != PROJECT])
-    kept = {name: _table(folder, name, fingerprint) for name in TABLES}
+    made = {name: instances if name == "instances" else getattr(tables, name) for name in BASE}
+    digests = _table_digests(extract)
+    facts = {"tables": digests, "read": sorted(_read_from(extract, tables.values) & digests.keys())}
+    digest = _digest(found.table, digests)
+    record = {"digest": digest, "n_files": found.table.num_rows, "fingerprint": fingerprint}
+    return keep(_stored(extract, record, folder, reused=False), made, facts)
+
+
+def keep(stored: Stored, tables: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write an extract's tables, and after them the record by which they are known; the record.
+
+    Parameters
+    ----------
+    stored : Stored
+        The extract, and where its tables go.
+    tables : mapping
+        Arrow tables by the names of ``BASE``.
+    facts : mapping
+        What else the record says: digests of the ``tables`` beside the images, and which of them were ``read``.
+
+    Raises
+    ------
+    ChangedFile
+        Another process put tables of another state in their place meanwhile.
+    WriteError
+        The cache cannot be written.
+    """
+    from workbench.cohort.engine import clinical_rows
+    from workbench.dicom.index import write_parquet
+
+    kept = {name: stored.table(name) for name in TABLES}
     try:
         for name in BASE:
-            write_parquet(instances if name == "instances" else getattr(tables, name), kept[name])
-        record = {"digest": "", "n_files": found.table.num_rows, "fingerprint": fingerprint}
-        write_parquet(clinical_rows([_stored(extract, record, folder, reused=False)]), kept["clinical"])
+            write_parquet(tables[name], kept[name])
+        write_parquet(clinical_rows([stored]), kept["clinical"])
         sizes = {name: place.stat().st_size for name, place in kept.items()}
     except (FileNotFoundError, QueryError):
         raise ChangedFile(
             "another process opened the extract in another state meanwhile",
-            file=extract.root.name,
+            file=stored.root.name,
             remedy="open it again",
         ) from None
     # The record is written after them: a table it does not know in its size counts as not there.
-    digests = _table_digests(extract)
     record = {
         "sizes": sizes,
-        "fingerprint": fingerprint,
-        "digest": _digest(found.table, digests),
-        "n_files": found.table.num_rows,
-        "node": extract.node,
-        "layout": extract.layout,
+        "fingerprint": stored.fingerprint,
+        "digest": stored.digest,
+        "n_files": stored.n_files,
+        "node": stored.node,
+        "layout": stored.layout,
         "version": __version__,
-        "tables": digests,
-        "read": sorted(_read_from(extract, tables.values) & digests.keys()),
+        **facts,
     }
-    write_text(folder / "extract.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+    write_text(stored.folder / "extract.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
     for name in TABLES:
-        for old in folder.glob(f"{name}-*.parquet"):
+        for old in stored.folder.glob(f"{name}-*.parquet"):
             if old != kept[name]:
                 old.unlink(missing_ok=True)
     return record

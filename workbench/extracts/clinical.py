@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -10,8 +11,9 @@ from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from workbench.errors import UsageError
+from workbench.errors import PathNotFound, UsageError
 from workbench.extracts import sheets
+from workbench.extracts.centres import Centres
 from workbench.extracts.columns import asked, names_patient
 from workbench.extracts.reading import ReadOptions
 from workbench.extracts.record import StudyRef
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 SUFFIXES: Final = frozenset((".csv", ".tsv", ".parquet", ".xlsx", ".xlsm"))
 #: Workbooks that are not read; that one is there is worth telling.
 WORKBOOKS: Final = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
+_ALL: Final = SUFFIXES | WORKBOOKS
+#: Options that reading tables heeds: what a layout with tables beside its images accepts.
+OPTIONS: Final = frozenset(("id_column", "node_column", "header", "clinical"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class ClinicalTables:
     findings: tuple[Finding, ...] = ()
     #: What tables say of the time of studies.
     studies: tuple[StudyRef, ...] = ()
+    #: Patient -> centre, where a column names it.
+    nodes: dict[str, str] = field(default_factory=dict)
 
 
 def read_clinical(tree: Tree, files: Sequence[str], how: ReadOptions) -> ClinicalTables:
@@ -58,43 +65,86 @@ def read_clinical(tree: Tree, files: Sequence[str], how: ReadOptions) -> Clinica
         Tables, POSIX paths relative to its root.
     how : ReadOptions
         ``id_column``: the column that names the patient; without it the column is told by its name, else the first
-        is taken, which is a finding. ``header``: rows of the header.
+        is taken, which is a finding. ``node_column``: the column that names the centre. ``header``: rows of the
+        header. ``clinical``: tables outside the extract, read after those in it.
 
     Raises
     ------
     UsageError
-        No table has a column *id_column*, nor one that could be told by its name; a header of less than one row.
+        No table has a column *id_column*, nor one that could be told by its name; none has *node_column*; a header
+        of less than one row.
+    PathNotFound
+        A table outside the extract that is not there.
     """
     if how.header is not None and how.header < 1:
         raise UsageError(f"header={how.header}: a table has at least one row of header", remedy="count its rows")
     findings: list[Finding] = []
     read: list[tuple[Table, Survey]] = []
-    for file in files:
-        name = PurePosixPath(file).name
-        if name.startswith("~$"):
+    places = [*((tree.full(file), file, False) for file in files), *outside(how.clinical, tree.root)]
+    for path, file, named in places:
+        if path.name.startswith("~$"):
             # What Excel keeps beside a workbook while it is open.
             continue
-        if name.startswith("_"):
-            findings.append(Finding("csv-not-anonymised-suspected", "table was not loaded", path=file))
-        elif PurePosixPath(file).suffix.lower() in WORKBOOKS:
+        if path.name.startswith("_"):
+            message = "table was loaded, for it was named" if named else "table was not loaded"
+            findings.append(Finding("csv-not-anonymised-suspected", message, path=file))
+        if path.suffix.lower() in WORKBOOKS:
             message = "workbooks of this kind are not read: save it as .xlsx, or its sheets as CSV"
             findings.append(Finding("clinical-unreadable", message, path=file))
-        else:
-            read += surveyed(tree.full(file), file, how)
+        elif named or not path.name.startswith("_"):
+            read += surveyed(path, file, how)
     tables = [table for table, _ in read]
     _check_id_column(tables, how.id_column)
+    _check_node_column(tables, how.node_column)
     sources = []
     studies: list[StudyRef] = []
+    centres = Centres()
     for table, seen in read:
         findings += table.findings
         if not table.n_rows:
             continue
         findings += seen.findings(table)
         studies += _studies(table, seen)
+        centres.add(seen.nodes)
         if seen.columns.variables and seen.columns.patient is not None:
             sources.append(partial(batches, table, seen))
+    findings += centres.findings(how.node_column or "")
     files_read = tuple(dict.fromkeys(table.file for table in tables))
-    return ClinicalTables(Clinical(sources), files_read, tuple(findings), tuple(studies))
+    return ClinicalTables(Clinical(sources), files_read, tuple(findings), tuple(studies), centres.nodes)
+
+
+def outside(given: Sequence[Path], root: Path) -> list[tuple[Path, str, bool]]:
+    """Tables that stand outside the extract: path, how it is told (relative to the root), whether it was named itself.
+
+    Parameters
+    ----------
+    given : sequence of Path
+        Files, and folders whose tables are meant.
+    root : Path
+        Folder of the extract.
+
+    Raises
+    ------
+    PathNotFound
+        A path that does not exist.
+    UsageError
+        A folder without a table.
+    """
+    found: list[tuple[Path, str, bool]] = []
+    for item in given:
+        path = Path(os.path.realpath(os.path.expanduser(item)))
+        if not path.exists():
+            raise PathNotFound("no such clinical table", file=path.name, remedy="check clinical=... (--clinical)")
+        here = [(path, True)]
+        if path.is_dir():
+            inner = Tree(path, (path,))
+            tables = [name for name in inner.folder().files if PurePosixPath(name).suffix.lower() in _ALL]
+            if not tables:
+                remedy = f"name a file, or a folder with files that end in {', '.join(sorted(SUFFIXES))}"
+                raise UsageError("no clinical table in the folder", file=path.name, remedy=remedy)
+            here = [(inner.full(name), False) for name in tables]
+        found += [(one, Path(os.path.relpath(one, root)).as_posix(), named) for one, named in here]
+    return found
 
 
 def surveyed(path: Path, file: str, how: ReadOptions) -> list[tuple[Table, Survey]]:
@@ -197,10 +247,16 @@ def _check_id_column(tables: list[Table], id_column: str | None) -> None:
     raise _no_such_column(tables, id_column)
 
 
+def _check_node_column(tables: list[Table], node_column: str | None) -> None:
+    headers = [table.header for table in tables if table.n_rows]
+    if node_column is not None and not any(asked(header, node_column) is not None for header in headers):
+        raise _no_such_column(tables, node_column)
+
+
 def _no_such_column(tables: list[Table], name: str) -> UsageError:
     headers = [table.header for table in tables if table.n_rows]
     # Only names close to what was typed are shown: in a table without a header the first row is a patient's.
     close = get_close_matches(name, [column for header in headers for column in header], n=3)
     hint = f"did you mean {' or '.join(repr(column) for column in close)}?" if close else "check its spelling"
-    files = ", ".join(dict.fromkeys(table.file for table in tables if table.n_rows))
+    files = ", ".join(dict.fromkeys(table.file for table in tables if table.n_rows)) or None
     return UsageError(f"no clinical table has a column {name!r}", file=files, remedy=hint)

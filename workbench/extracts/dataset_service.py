@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import EntryFileError, PathNotFound
+from workbench.extracts import clinical
 from workbench.extracts.content import read_content
 from workbench.extracts.eforms import parse_json, read_eforms
 from workbench.extracts.paths import Located, checked_parts, inside, leaves_roots, locate, nfc
 from workbench.extracts.reading import ReadOptions
 from workbench.extracts.record import Clinical, ClinicalRow, Extract, SeriesRef
-from workbench.extracts.tree import Sample
+from workbench.extracts.tree import Sample, Tree
 from workbench.findings import Finding
 
 NAME = "dataset-service"
 #: Options it understands.
-ACCEPTS = frozenset(("index",))
+ACCEPTS = clinical.OPTIONS | {"index"}
 INDEX = "index.json"
 EFORMS = "eforms.json"
 _REMEDY = "ask the node for the file again, or name another layout with layout=..."
@@ -87,7 +88,8 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
     listing = _Listing(root, allowed_roots, released)
     for item in chosen:
         listing.study(item)
-    clinical, tables, irregular = _clinical(root, allowed_roots)
+    forms, read, irregular = _clinical(root, allowed_roots)
+    beside = clinical.read_clinical(Tree(root, allowed_roots), [], how)
     return Extract(
         node=node,
         dataset_id=root.name,
@@ -95,14 +97,16 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         root=root,
         allowed_roots=allowed_roots,
         series=tuple(listing.series.values()),
-        clinical=Clinical.of(clinical),
-        tables=(INDEX, *tables),
+        clinical=Clinical.of(forms) + beside.clinical,
+        studies=beside.studies,
+        nodes=beside.nodes,
+        tables=(INDEX, *read, *beside.files),
         declared={
             "subjects": len({item.subject for item in chosen}),
             "studies": len(chosen),
             "series": sum(len(item.series) for item in chosen),
         },
-        findings=(*listing.findings, *irregular),
+        findings=(*listing.findings, *irregular, *beside.findings),
     )
 
 

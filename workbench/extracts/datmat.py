@@ -22,7 +22,7 @@ from workbench.findings import Finding
 
 NAME = "datmat"
 #: Options it understands.
-ACCEPTS = frozenset(("id_column", "header"))
+ACCEPTS = clinical.OPTIONS
 #: Levels at which scans stand: below the destination of the download, or below one project.
 LEVELS = (4, 3)
 #: ``<scan_id>_<scan_type>``: the id begins with a figure and has no underscore, the type may hold anything.
@@ -94,6 +94,7 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         series=series,
         clinical=tables.clinical,
         studies=tables.studies,
+        nodes=tables.nodes,
         tables=(*tables.files, *_sidecars(tree, series)),
         findings=(*tree.findings, *findings, *tables.findings),
     )

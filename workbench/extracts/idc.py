@@ -20,7 +20,7 @@ from workbench.findings import Finding
 
 NAME = "idc"
 #: Options it understands.
-ACCEPTS = frozenset(("id_column", "header"))
+ACCEPTS = clinical.OPTIONS
 #: ``<Modality>_<SeriesInstanceUID>``: the UID after the underscore tells it from other layouts.
 _SERIES = re.compile(r"[A-Z][A-Z0-9]{1,15}_(?=.{5,64}$)\d+(\.\d+){2,}")
 #: ``cp s3://<bucket>/<series uuid>/* .``, one or two blanks before the dot.
@@ -91,6 +91,7 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         series=series,
         clinical=tables.clinical,
         studies=tables.studies,
+        nodes=tables.nodes,
         tables=(*manifests, *tables.files),
         declared=declared,
         findings=(*tree.findings, *findings, *tables.findings),

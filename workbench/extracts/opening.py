@@ -43,6 +43,9 @@ LAYOUTS: Final[dict[str, Adapter]] = {
     plain.NAME: plain,
 }
 
+#: One path, or several.
+Tables = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
 #: Layouts whose folders are links into a data lake beside the extract.
 LINKED_LAYOUTS: Final = frozenset({dataset_service.NAME})
 
@@ -87,7 +90,9 @@ def open_extract(
     layout: str | None = None,
     node: str | None = None,
     id_column: str | None = None,
+    node_column: str | None = None,
     header: int | None = None,
+    clinical: Tables = (),
     link_roots: Iterable[str | os.PathLike[str]] | None = None,
     index: str | os.PathLike[str] | None = None,
     links: str | os.PathLike[str] | None = None,
@@ -106,8 +111,13 @@ def open_extract(
         Who handed it over; by default the folder's name.
     id_column : str, optional
         Column of the clinical tables that names the patient.
+    node_column : str, optional
+        Column of the clinical tables that names the centre: a cohort counts each centre as a node.
     header : int, optional
         Rows of the clinical tables' header, where it has several; their names are joined with dots.
+    clinical : path-like or iterable of path-like, optional
+        Clinical tables outside *path*, or folders of them, read besides those in it. A folder of tables of the
+        ``cdm`` layout is read as such.
     link_roots : iterable of path-like, optional
         Folders outside *path* that links in it may lead to, these and no others; by default ``options.link_roots``.
     index : path-like, optional
@@ -163,19 +173,27 @@ def open_extract(
     adapter = LAYOUTS[chosen]
     how = ReadOptions(
         id_column=id_column,
+        node_column=node_column,
         header=header,
+        clinical=_paths(clinical, "clinical"),
         index=None if index is None else Path(os.path.expanduser(index)),
         links=None if links is None else Path(os.path.expanduser(links)),
         modalities=dict(modalities or {}),
         masks=(masks,) if isinstance(masks, str) else tuple(masks),
     )
     beside = _beside(root, roots, chosen)
-    _refuse_others((chosen, *beside), how)
+    models = tuple(path for path in how.clinical if path.is_dir() and cdm.detect(Sample(Tree(path, (path,)))))
+    _refuse_others((chosen, *beside, *([cdm.NAME] if models else [])), how)
+    tables = tuple(path for path in how.clinical if path not in models)
     name = node or (root.parent if root.is_file() else root).name or "extract"
-    extract = adapter.read(root, how.only(adapter.ACCEPTS), node=name, allowed_roots=roots)
+    plainly = replace(how, clinical=tables)
+    extract = adapter.read(root, plainly.only(adapter.ACCEPTS), node=name, allowed_roots=roots)
+    for folder in models:
+        more = cdm.read(folder, how.only(cdm.ACCEPTS), node=name, allowed_roots=(folder,), shown_from=root)
+        extract = with_tables(extract, replace(more, allowed_roots=()))
     for other in beside:
         # Tables and images of one folder, each read in its own layout.
-        accepted = replace(how, tables=False).only((*LAYOUTS[other].ACCEPTS, "tables"))
+        accepted = replace(plainly, tables=False).only((*LAYOUTS[other].ACCEPTS, "tables"))
         more = LAYOUTS[other].read(root, accepted, node=name, allowed_roots=roots)
         extract = with_tables(extract, more) if other == cdm.NAME else with_images(extract, more)
     findings = list(extract.findings)
@@ -186,6 +204,14 @@ def open_extract(
             message += ": series that were not handed over may be among them"
         findings.insert(0, Finding("layout-forced", message, path="."))
     return replace(extract, how=how, findings=tuple(replace(finding, node=extract.node) for finding in findings))
+
+
+def _paths(given: Tables, what: str) -> tuple[Path, ...]:
+    """Paths of an argument that takes one or several, links resolved."""
+    items = (given,) if isinstance(given, (str, os.PathLike)) else tuple(given)
+    if not all(os.fspath(item) for item in items):
+        raise UsageError(f"empty path in {what}", remedy="leave it out, or name a file")
+    return tuple(Path(os.path.realpath(os.path.expanduser(item))) for item in items)
 
 
 def _beside(root: Path, roots: tuple[Path, ...], chosen: str) -> tuple[str, ...]:

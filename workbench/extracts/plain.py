@@ -18,7 +18,7 @@ from workbench.extracts.tree import MAX_DEPTH, Sample, Tree, join
 
 NAME = "plain"
 #: Options it understands.
-ACCEPTS = frozenset(("id_column", "header"))
+ACCEPTS = clinical.OPTIONS
 #: Files whose first bytes are looked at, at most, until one is DICOM: of likely and of unlikely names each.
 LOOK = 2000
 #: Suffixes that DICOM files hardly ever have.
@@ -103,6 +103,7 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         series=(SeriesRef(".", recursive=True),),
         clinical=tables.clinical,
         studies=tables.studies,
+        nodes=tables.nodes,
         tables=tables.files,
         findings=(*looking.findings, *tables.findings),
     )

@@ -86,7 +86,9 @@ class Extract:
     clinical: Clinical = field(default_factory=Clinical, hash=False)
     #: What tables say of the time of studies.
     studies: tuple[StudyRef, ...] = ()
-    #: Files of the extract that are not images but were read (entry file, tables), POSIX, relative.
+    #: Patient -> centre, where a column of the tables names it: the patient's node, instead of the extract's own.
+    nodes: dict[str, str] = field(default_factory=dict, hash=False)
+    #: Files that are not images but were read (entry file, tables), POSIX, relative; those outside begin with ``..``.
     tables: tuple[str, ...] = ()
     #: What the extract says of itself (counts, title), for comparison with what is found.
     declared: dict[str, str | int] = field(default_factory=dict)
