@@ -107,3 +107,15 @@ def test_arguments_of_one_extract_are_given_by_path_where_there_are_several(extr
     table.write_text(f"patient_id,psa\n{patient},5.1\n")
     changed = wb.open_cohort([extract, other], clinical={str(other): table})
     assert list(changed.values.query("raw_variable == 'psa'")["raw_value"]) == ["5.1"]
+
+
+def test_lock_of_centres_opens_them_again(extract: Path, tmp_path: Path) -> None:
+    cohort = wb.open_cohort(extract, node_column="center").where("node = 'west'")
+    cohort.lock(tmp_path / "cohort.lock.json")
+    again = wb.open_cohort(extract, node_column="center", lock=tmp_path / "cohort.lock.json")
+    assert list(again.series["SeriesInstanceUID"]) == list(cohort.series["SeriesInstanceUID"])
+    more = next(extract.rglob("*.dcm"))
+    shutil.copy(more, more.with_name("more.dcm"))
+    further = wb.open_cohort(extract, node_column="center", lock=tmp_path / "cohort.lock.json")
+    assert further.nodes == cohort.nodes
+    assert list(further.series["SeriesInstanceUID"]) == list(cohort.series["SeriesInstanceUID"])

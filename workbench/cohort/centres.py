@@ -45,7 +45,9 @@ def store_nodes(extract: Extract, *, without: frozenset[str] = frozenset()) -> l
     own = tuple(finding for finding in extract.findings if finding.code == _CODE)
     others = tuple(finding for finding in extract.findings if finding.code != _CODE)
     # Read as if no centre had been asked for, so that both ways of opening share their tables.
-    whole = store(replace(extract, nodes={}, findings=others, how=replace(extract.how, node_column=None)), without=without)
+    whole = store(
+        replace(extract, nodes={}, findings=others, how=replace(extract.how, node_column=None)), without=without
+    )
     state = repr((extract.how.node_column, sorted(extract.nodes.items()), own))
     marked = hashlib.sha256(f"{whole.fingerprint}\0{state}".encode()).hexdigest()
     memory = whole.folder / "centres.json"

@@ -187,7 +187,9 @@ def _open(folder: Path, how: dict[str, Any], roots: tuple[str | os.PathLike[str]
 def _said(how: Mapping[str, Any]) -> dict[str, Any]:
     """What is said of an extract, its paths resolved; of the newer options those that say something."""
     found = {name: _resolved(how[name]) if name in ("clinical", "index", "links") else how[name] for name in how}
-    return {name: value for name, value in found.items() if value is not None or name in ("layout", "node", "id_column")}
+    return {
+        name: value for name, value in found.items() if value is not None or name in ("layout", "node", "id_column")
+    }
 
 
 def _resolved(given: Any) -> Any:
