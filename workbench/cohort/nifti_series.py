@@ -117,14 +117,23 @@ def nifti_rows(extract: Extract, others: list[dict[str, Any]], other_keys: list[
 
 
 def _refer(everything: list[dict[str, Any]], nifti: list[dict[str, Any]]) -> None:
-    """Masks refer to the images of their study: which of them they fit, their place tells when they are drawn."""
-    images: dict[tuple[str, str], list[str]] = defaultdict(list)
+    """Masks refer to the images of their study that have as many voxels along each axis, or to all where none has.
+
+    Whether they fit, their place tells when they are drawn.
+    """
+    images: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in everything:
         if row["kind"] == "image":
-            images[row["patient_id"], row["StudyInstanceUID"]].append(row["SeriesInstanceUID"])
+            images[row["patient_id"], row["StudyInstanceUID"]].append(row)
     for row in nifti:
         if row["kind"] == "segmentation":
-            row["refers_to"] = sorted(images[row["patient_id"], row["StudyInstanceUID"]])
+            of_study = images[row["patient_id"], row["StudyInstanceUID"]]
+            alike = [image for image in of_study if _matrix(image) == _matrix(row)]
+            row["refers_to"] = sorted(image["SeriesInstanceUID"] for image in alike or of_study)
+
+
+def _matrix(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row.get("n_slices"), row.get("Rows"), row.get("Columns")
 
 
 def _is_mask(extract: Extract, ref: SeriesRef) -> bool:
