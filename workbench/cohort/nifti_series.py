@@ -175,8 +175,9 @@ def _rows(
     try:
         image = _header(extract, ref)
     except NiftiError as error:
-        row |= {"decodable": False, "bytes": _size(extract.root / ref.path)}
-        return row, None, [Finding("nifti-unreadable", error.what)]
+        row |= {"decodable": False, "bytes": _size(extract.root / ref.path), "n_parts": 0 if mask else 1}
+        part = None if mask else {"node": extract.node, "SeriesInstanceUID": uid, "part": 1, "loadable": False}
+        return row, part, [Finding("nifti-unreadable", error.what)]
     row["bytes"] = image.facts[0]
     grid = image.grid
     row |= {
