@@ -6,6 +6,8 @@ import pytest
 
 import workbench as wb
 from tests.cohort.made import Made, cohort_of, image, mask
+from workbench.cohort.cases import OF_PATIENT
+from workbench.cohort.harmonise import variables
 from workbench.extracts.record import ClinicalRow, StudyRef
 
 
@@ -112,3 +114,7 @@ def test_age_at_imaging_is_that_of_the_timepoint(cohort: wb.Cohort) -> None:
     for _, ages in twice.groupby("patient_id")["age_at_imaging"]:
         assert ages.notna().all()
         assert ages.is_monotonic_increasing
+
+
+def test_facts_of_the_patient_are_variables() -> None:
+    assert set(OF_PATIENT) <= set(variables())

@@ -13,8 +13,9 @@ from workbench.cohort.harmonise import variables
 
 #: Variables that are of the patient and of no day, whichever row of a table they stand in.
 OF_PATIENT: Final = (
-    "sex", "age_at_diagnosis", "year_of_diagnosis", "date_of_diagnosis", "date_of_baseline", "diagnosis",
-    "vital_status", "survival_months", "date_of_death", "date_of_last_contact",
+    "sex", "gender", "birth_date", "population", "age_at_diagnosis", "year_of_diagnosis", "date_of_diagnosis",
+    "date_of_radiology_detection", "date_of_baseline", "diagnosis", "no_previous_cancer", "date_of_first_treatment",
+    "months_diagnosis_to_treatment", "vital_status", "survival_months", "date_of_last_contact", "cause_of_death",
 )  # fmt: skip
 
 #: A timepoint in one spelling, as :func:`workbench.cohort.times.label` writes it.

@@ -222,8 +222,7 @@ class Database:
                 with asked as (
                     select node, SeriesInstanceUID, patient_id, kind, ({condition}
                         ) as condition_holds
-                    from series left join (select * exclude (number) from all_clinical) as clinical
-                        using (node, patient_id, timepoint))
+                    from series left join asked_clinical as clinical using (node, patient_id, timepoint))
                 select distinct node, SeriesInstanceUID, patient_id from asked
                 where kind = 'image' and condition_holds""")
         except duckdb.Error as error:
@@ -264,11 +263,13 @@ class Database:
         run = self._connection.execute
         run("""
             create or replace temp table next_series as
+            with referring as (
+                select a.node, a.SeriesInstanceUID, unnest(a.refers_to) as uid from all_series a
+                semi join kept_series using (node, SeriesInstanceUID) where a.kind <> 'image')
             select node, SeriesInstanceUID from matched
             union
-            select s.node, s.SeriesInstanceUID from series s
-            where s.kind <> 'image' and exists (
-                select 1 from matched m where m.node = s.node and list_contains(s.refers_to, m.SeriesInstanceUID))""")
+            select r.node, r.SeriesInstanceUID from referring r
+            semi join matched m on m.node = r.node and m.SeriesInstanceUID = r.uid""")
         run("create or replace table kept_series as select * from next_series")
         run("create or replace table kept_patients as select distinct node, patient_id from matched")
 

@@ -61,9 +61,14 @@ class Engine:
         files = ", ".join(quoted(str(extract.table("clinical"))) for extract in extracts)
         source = f"read_parquet([{files}], union_by_name = true)"
         there = {row[0] for row in self.connection.execute(f"describe select * from {source}").fetchall()}
-        columns = ["node", "patient_id", "timepoint", *(name for name in variables() if name in there), "number"]
+        keys = ("node", "patient_id", "timepoint")
+        columns = [*keys, *(name for name in variables() if name in there and name not in keys), "number"]
         picked = ", ".join(f'"{name}"' for name in columns)
         self.connection.execute(f"create table all_clinical as select {picked} from {source}")
+        # Where a table and the images name the same thing (modality, episode), a question asks the images.
+        images = {row[0].casefold() for row in self.connection.execute("describe all_series").fetchall()}
+        asked = ", ".join(f'"{name}"' for name in columns[:-1] if name in keys or name.casefold() not in images)
+        self.connection.execute(f"create view asked_clinical as select {asked} from all_clinical")
 
 
 def clinical_rows(extracts: Sequence[Stored]) -> pa.Table:

@@ -25,16 +25,17 @@ K = TypeVar("K", bound=Hashable)
 _UNITS: Final = {
     "patient": (
         ("node", "patient_id"),
-        """patients left join (select c.* from clinical c semi join (select * from cases where number = 1)
-        using (node, patient_id, timepoint)) using (node, patient_id)""",
+        """patients left join (select c.* exclude (timepoint) from asked_clinical c
+        semi join (select * from cases where number = 1) using (node, patient_id, timepoint))
+        using (node, patient_id)""",
     ),
     "case": (
         ("node", "patient_id", "timepoint"),
-        "(select * from cases where n_series > 0) join clinical using (node, patient_id, timepoint)",
+        "(select * from cases where n_series > 0) left join asked_clinical using (node, patient_id, timepoint)",
     ),
     "series": (
         ("node", "SeriesInstanceUID"),
-        "(select * from series where kind = 'image') left join clinical using (node, patient_id, timepoint)",
+        "(select * from series where kind = 'image') left join asked_clinical using (node, patient_id, timepoint)",
     ),
 }
 
