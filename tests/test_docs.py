@@ -85,7 +85,7 @@ def test_the_measured_table_is_that_of_the_script() -> None:
         assert "silently wrong" not in row["workbench"]
 
 
-@pytest.mark.parametrize("name", ["dicom.md", "arrays.md", "findings.md"])
+@pytest.mark.parametrize("name", ["dicom.md", "arrays.md", "cohorts.md", "findings.md"])
 def test_links_lead_somewhere(name: str) -> None:
     page = ROOT / "docs" / name
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
