@@ -13,8 +13,8 @@ from workbench.cohort.times import RULES
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cohorts.md").read_text("utf-8")
 
 
-def blocks(language: str = "") -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.S | re.M)
+def blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", PAGE, re.S | re.M)
 
 
 def test_the_rules_are_those_of_the_table() -> None:
@@ -38,12 +38,10 @@ def test_the_page_runs_as_written(
     (tmp_path / "demo").symlink_to(federation, target_is_directory=True)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    for block in blocks("python"):
+    for block in blocks():
         exec(compile(block, "docs/cohorts.md", "exec"), names)
     flow, cohort = names["flow"], names["cohort"]
     assert isinstance(cohort, wb.Cohort)
-    shown = blocks()
-    assert any(block.strip() == repr(flow).rpartition("\n")[0] for block in shown)
-    assert any("2021-11-10" in block for block in shown)
+    assert repr(flow).rpartition("\n")[0] in PAGE
     head = cohort.cases[["node", "timepoint", "rule", "date", "modalities", "n_series", "n_labels"]].head(3)
-    assert any(block.split() == head.to_string().split() for block in shown)
+    assert head.to_string() in PAGE
