@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.arrays import from_array
 from workbench.arrays.image_grid import image_grid
-from workbench.arrays.stacking import Box, extent, middle, on_box, require_room, stacked
+from workbench.arrays.stacking import (
+    Box,
+    extent,
+    middle,
+    on_box,
+    require_room,
+    share_inside,
+    stacked,
+    united,
+    voxel_places,
+)
 from workbench.errors import GridMismatch, LabelError, UsageError
 
 
@@ -63,14 +72,25 @@ def test_axes_are_the_patients_and_lie_about_the_middle() -> None:
 
 
 def test_the_box_of_a_mask_reaches_to_the_faces_of_its_voxels() -> None:
-    ds = ramp(np.eye(3), (2.0, 1.0, 0.5), (10, 10, 10), np.zeros(3))
+    grid = image_grid(ramp(np.eye(3), (2.0, 1.0, 0.5), (10, 10, 10), np.zeros(3)))
     mask = np.zeros((10, 10, 10), bool)
     mask[2:5, 3:4, 6:8] = True
-    centre, size = extent(xr.DataArray(mask, dims=("z", "y", "x")), image_grid(ds))
+    centre, size = extent(voxel_places(mask, grid), grid)
     np.testing.assert_allclose(size, [1.0, 1.0, 6.0])
     np.testing.assert_allclose(centre, [3.25, 3.0, 6.0])
+
+
+def test_segments_are_united() -> None:
+    ds = ramp(np.eye(3), (1.0, 1.0, 1.0), (4, 4, 4), np.zeros(3))
+    masks = np.zeros((3, 4, 4, 4), bool)
+    masks[0, 1, 1, 1] = masks[2, 2, 2, 2] = masks[2, 1, 1, 1] = True
+    found = united(ds.assign(mask=(("segment", "z", "y", "x"), masks)))
+    assert found["mask"].dims == ("z", "y", "x")
+    np.testing.assert_array_equal(found["mask"].values, masks.any(axis=0))
     with pytest.raises(LabelError, match="empty"):
-        extent(xr.DataArray(np.zeros((10, 10, 10), bool), dims=("z", "y", "x")), image_grid(ds))
+        united(ds.assign(mask=(("segment", "z", "y", "x"), masks[1:2])))
+    with pytest.raises(LabelError, match="no mask"):
+        united(ds)
 
 
 def test_outside_the_image_there_is_nothing() -> None:
@@ -84,13 +104,13 @@ def test_outside_the_image_there_is_nothing() -> None:
 
 def test_a_mask_cut_by_the_box_says_how_much_lies_within() -> None:
     ds = ramp(np.eye(3), (1.0, 1.0, 1.0), (10, 10, 10), np.zeros(3))
-    mask = np.zeros((1, 10, 10, 10), bool)
-    mask[0, 2:8, 4, 4] = True
-    ds = ds.assign(mask=(("segment", "z", "y", "x"), mask))
-    found = on_box(ds, Box.of(1.0, (3.0, 3.0, 3.0)), np.array([4.0, 4.0, 4.0]), method="linear")
+    mask = np.zeros((10, 10, 10), bool)
+    mask[2:8, 4, 4] = True
+    box, centre = Box.of(1.0, (3.0, 3.0, 3.0)), np.array([4.0, 4.0, 4.0])
+    found = on_box(ds.assign(mask=(("z", "y", "x"), mask)), box, centre, method="linear")
     assert found.mask is not None
     assert found.mask.sum() == 3
-    assert found.mask_inside == pytest.approx(0.5)
+    assert share_inside(voxel_places(mask, image_grid(ds)), box, centre) == pytest.approx(0.5)
 
 
 def test_a_case_without_an_image_keeps_its_reason() -> None:

@@ -15,9 +15,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from workbench.arrays.image_grid import ImageGrid, even_grid, image_grid
+from workbench.arrays.lazy_masks import occupied_slices
 from workbench.arrays.memory import beyond_memory
 from workbench.arrays.resampling import METHODS, Method, resample_onto
-from workbench.arrays.same_grid import require_even
 from workbench.errors import LabelError, UsageError, WorkbenchError
 
 Floats = NDArray[np.float64]
@@ -95,48 +95,41 @@ class Stacked:
     reason: str = ""
 
 
-def one_mask(dataset: xr.Dataset) -> xr.DataArray:
-    """Union of the segments of a Dataset, (z, y, x) bool.
+def united(dataset: xr.Dataset) -> xr.Dataset:
+    """Dataset whose ``mask (z, y, x)`` is the union of its segments, in memory; each is read once, where it has voxels.
 
     Raises
     ------
     LabelError
-        It has no mask.
+        It has no mask, or an empty one.
     """
     if "mask" not in dataset:
         raise LabelError("no mask lies on the image", remedy="see attrs['mask_findings'], or choose with masks=...")
-    mask = dataset["mask"]
-    return mask.isel(segment=0) if mask.sizes["segment"] == 1 else mask.any("segment")
-
-
-def extent(mask: xr.DataArray, grid: ImageGrid) -> tuple[Floats, Floats]:
-    """Middle and size of the box along the patient's axes that holds a mask, LPS mm, to the faces of its voxels.
-
-    Parameters
-    ----------
-    mask : array (z, y, x) bool
-        Read a few slices at a time.
-    grid : ImageGrid
-        Where its voxels are.
-
-    Raises
-    ------
-    LabelError
-        The mask is empty.
-    """
-    assert grid.affine is not None
-    lows, highs = np.full(3, np.inf), np.full(3, -np.inf)
-    half = np.abs(grid.affine[:3, :3]).sum(axis=1) / 2
-    for start in range(0, mask.sizes["z"], BLOCK):
-        voxels = np.argwhere(np.asarray(mask.isel(z=slice(start, start + BLOCK)).values))
-        if not len(voxels):
-            continue
-        # The outermost voxels of a box lie at its corners only in an upright image.
-        places = _in_patient(voxels, start, grid.affine)
-        lows, highs = np.minimum(lows, places.min(axis=0)), np.maximum(highs, places.max(axis=0))
-    if not np.isfinite(lows).all():
+    segments = dataset["mask"].transpose("segment", "z", "y", "x")
+    union = np.zeros(segments.shape[1:], bool)
+    for number, slices in enumerate(occupied_slices(segments.variable)):
+        for start in range(0, len(slices), BLOCK):
+            some = slices[start : start + BLOCK]
+            union[some] |= segments.isel(segment=number, z=some).values
+    if not union.any():
         raise LabelError("the mask is empty", remedy="choose another with masks=...")
-    return (lows + highs) / 2, highs - lows + 2 * half
+    return dataset.drop_dims("segment").assign(mask=(("z", "y", "x"), union))
+
+
+def voxel_places(mask: NDArray[np.bool_], grid: ImageGrid) -> Floats:
+    """Centres (n, 3), LPS mm, of the voxels of a mask (z, y, x)."""
+    assert grid.affine is not None
+    filled = np.flatnonzero(mask.any(axis=(1, 2)))
+    voxels = np.argwhere(mask[filled[0] : filled[-1] + 1]) + np.array([filled[0], 0, 0])
+    places: Floats = voxels @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+    return places
+
+
+def extent(places: Floats, grid: ImageGrid) -> tuple[Floats, Floats]:
+    """Middle and size of the box along the patient's axes that holds voxels, LPS mm, to their faces."""
+    assert grid.affine is not None
+    low, high = places.min(axis=0), places.max(axis=0)
+    return (low + high) / 2, high - low + np.abs(grid.affine[:3, :3]).sum(axis=1)
 
 
 def middle(grid: ImageGrid) -> Floats:
@@ -154,43 +147,25 @@ def on_box(dataset: xr.Dataset, box: Box, centre: Floats, *, method: Method) -> 
     WorkbenchError
         An uneven grid, values that are no numbers, a box that lies outside the image.
     """
-    kept = {"image": dataset["image"]}
+    kept = {name: dataset[name] for name in ("image", "mask") if name in dataset}
     further = [str(dim) for dim in kept["image"].dims if dim not in ("z", "y", "x")]
     if further:
         raise UsageError(
             f"the image has more than three axes ({', '.join(further)})", remedy="choose with a function: prepare=..."
         )
-    if "mask" in dataset:
-        kept["mask"] = one_mask(dataset)
     # What lies along other axes stays behind; places and attributes go along.
     slim = xr.Dataset(kept, coords=dataset.coords, attrs=dataset.attrs)
     target = box.about(centre, image_grid(dataset).frame_of_reference_uid)
     found = resample_onto(slim, target, method=method)
-    mask = None if "mask" not in found else np.asarray(found["mask"].values)
-    share = float("nan")
-    if mask is not None:
-        share = _share_inside(kept["mask"], require_even(dataset, "stack", sheared=True), box, centre)
     image = np.asarray(found["image"].values, dtype=np.float32)
-    return Stacked(image, mask, centre, share, str(dataset["image"].attrs.get("units", "")))
+    mask = None if "mask" not in found else np.asarray(found["mask"].values)
+    return Stacked(image, mask, centre, units=str(dataset["image"].attrs.get("units", "")))
 
 
-def _share_inside(mask: xr.DataArray, grid: ImageGrid, box: Box, centre: Floats) -> float:
-    """Share of a mask's voxels whose centre lies within the box."""
-    assert grid.affine is not None
+def share_inside(places: Floats, box: Box, centre: Floats) -> float:
+    """Share of voxels, by their centres (n, 3) LPS mm, that lie within a box."""
     half = np.array(box.shape[::-1]) * np.array(box.spacing[::-1]) / 2
-    inside = total = 0
-    for start in range(0, mask.sizes["z"], BLOCK):
-        voxels = np.argwhere(np.asarray(mask.isel(z=slice(start, start + BLOCK)).values))
-        places = _in_patient(voxels, start, grid.affine)
-        inside += int((np.abs(places - centre) <= half + 1e-6).all(axis=1).sum())
-        total += len(voxels)
-    return inside / total if total else float("nan")
-
-
-def _in_patient(voxels: NDArray[np.int64], first_slice: int, affine: Floats) -> Floats:
-    """Centres (n, 3), LPS mm, of voxels (n, 3) counted from a slice on."""
-    places: Floats = (voxels + np.array([first_slice, 0, 0])) @ affine[:3, :3].T + affine[:3, 3]
-    return places
+    return float((np.abs(places - centre) <= half + 1e-6).all(axis=1).mean())
 
 
 def stacked(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,27 +39,44 @@ class _Wanted:
     method: Any
 
     def load(self, row: dict[str, Any]) -> xr.Dataset:
+        """Dataset of a series, its masks united and in memory."""
+        from workbench.arrays.stacking import united
+
         masks = True if self.around == "mask" and self.masks is False else self.masks
         dataset = self.cohort.load(row["SeriesInstanceUID"], node=row["node"], part=1, masks=masks, **self.how)
-        return dataset if self.prepare is None else self.prepare(dataset)
+        dataset = dataset if self.prepare is None else self.prepare(dataset)
+        return united(dataset) if self.around == "mask" or "mask" in dataset else dataset
 
-    def place(self, dataset: xr.Dataset, uid: str) -> tuple[Floats, Floats]:
-        """Middle of the box of a case, and what it should hold, LPS mm."""
+    def place(self, dataset: xr.Dataset, uid: str) -> _Place:
+        """Middle of the box of a case."""
         from workbench.arrays.same_grid import require_even
-        from workbench.arrays.stacking import extent, middle, one_mask
+        from workbench.arrays.stacking import extent, middle, voxel_places
 
         grid = require_even(dataset, "stack", sheared=True)
+        voxels = voxel_places(dataset["mask"].values, grid) if "mask" in dataset else None
         if self.around == "mask":
-            return extent(one_mask(dataset), grid)
+            assert voxels is not None
+            return _Place(*extent(voxels, grid), voxels)
         if self.around == "image":
             assert grid.affine is not None
-            size = np.abs(grid.affine[:3, :3]) @ np.array(grid.shape)
-            return middle(grid), size
+            return _Place(middle(grid), np.abs(grid.affine[:3, :3]) @ np.array(grid.shape), voxels)
         assert isinstance(self.around, Mapping)
         point = self.around.get(uid)
         if point is None or np.shape(point) != (3,):
             raise UsageError("no place is given for the series", series=uid, remedy="around={series_uid: (x, y, z)}")
-        return np.asarray(point, dtype=np.float64), np.zeros(3)
+        return _Place(np.asarray(point, dtype=np.float64), np.zeros(3), voxels)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the box of a case lies."""
+
+    #: Its middle, LPS mm.
+    centre: Floats
+    #: What it should hold, mm along x, y and z.
+    size: Floats
+    #: Centres of the mask's voxels (n, 3), LPS mm; None without a mask.
+    voxels: Floats | None
 
 
 def stack(
@@ -91,20 +108,18 @@ def stack(
     count = options.workers if workers is None else workers
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise UsageError(f"workers cannot be {workers!r}", remedy="use a whole number of 1 or more")
-    places: list[tuple[Floats, Floats] | str | None] = [None] * len(rows)
     if size_mm is None:
         if isinstance(around, Mapping):
             raise UsageError("size_mm is needed where places are given", remedy="for example size_mm=80")
         # How large the box must be shows only when every mask was looked at.
-        places = list(_each(lambda row: _place(wanted, row), rows, count, "looking for places"))
-        sizes = [place[1] for place in places if isinstance(place, tuple)]
+        found = list(_each(lambda row: _size(wanted, row), rows, count, "looking for places"))
+        sizes = [size for size in found if size is not None]
         largest = np.max(sizes, axis=0) if sizes else np.full(3, 1.0)
         margin = 2 * MARGIN_MM if around == "mask" else 0.0
         size_mm = tuple(float(size) + margin for size in largest[::-1])
     box = Box.of(spacing, size_mm)
     require_room(len(rows), box)
-    work = list(zip(rows, places, strict=True))
-    cases: list[Stacked] = list(_each(lambda item: _case(wanted, box, *item), work, count, "stacking"))
+    cases: list[Stacked] = list(_each(lambda row: _case(wanted, box, row), rows, count, "stacking"))
     labels = {name: [row.get(column) or "" for row in rows] for column, name in _LABELS.items()}
     where = around if isinstance(around, str) else "given places"
     return stacked(cases, labels, box, around=where, method=method)
@@ -115,23 +130,23 @@ def _each(work: Callable[[Any], Any], items: Sequence[Any], workers: int, label:
         yield from track(pool.map(work, items), label, total=len(items), unit="series")
 
 
-def _place(wanted: _Wanted, row: dict[str, Any]) -> tuple[Floats, Floats] | str:
-    from workbench.arrays.stacking import reason_of
-
+def _size(wanted: _Wanted, row: dict[str, Any]) -> Floats | None:
     try:
-        return wanted.place(wanted.load(row), row["SeriesInstanceUID"])
-    except WorkbenchError as error:
-        return reason_of(error)
+        return wanted.place(wanted.load(row), row["SeriesInstanceUID"]).size
+    except WorkbenchError:
+        # Told when it is its turn to be stacked.
+        return None
 
 
-def _case(wanted: _Wanted, box: Box, row: dict[str, Any], place: tuple[Floats, Floats] | str | None) -> Stacked:
-    from workbench.arrays.stacking import Stacked, on_box, reason_of
+def _case(wanted: _Wanted, box: Box, row: dict[str, Any]) -> Stacked:
+    from workbench.arrays.stacking import Stacked, on_box, reason_of, share_inside
 
-    if isinstance(place, str):
-        return Stacked(None, reason=place)
     try:
         dataset = wanted.load(row)
-        centre, _ = place or wanted.place(dataset, row["SeriesInstanceUID"])
-        return on_box(dataset, box, centre, method=wanted.method)
+        place = wanted.place(dataset, row["SeriesInstanceUID"])
+        case = on_box(dataset, box, place.centre, method=wanted.method)
     except WorkbenchError as error:
         return Stacked(None, reason=reason_of(error))
+    if place.voxels is None:
+        return case
+    return replace(case, mask_inside=share_inside(place.voxels, box, place.centre))
