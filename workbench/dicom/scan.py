@@ -165,12 +165,14 @@ def _split_known(
     usable = pc.not_equal(known["status"], "unreadable")
     known = (known if pc.all(usable).as_py() else known.filter(usable)).replace_schema_metadata(None)
     paths, sizes, times = zip(*entries, strict=True)
-    if pc.count_distinct(known["path"]).as_py() == known.num_rows:
-        rows = pc.index_in(pa.array(paths, pa.string()), value_set=known["path"])
+    named, held_paths = pa.array(paths, pa.string()), known["path"].combine_chunks()
+    unchanged = held_paths.equals(named)
+    if unchanged or pc.count_distinct(held_paths).as_py() == known.num_rows:
+        rows = pa.array(np.arange(len(named))) if unchanged else pc.index_in(named, value_set=held_paths)
         found = rows.fill_null(0)
         same = rows.is_valid()
         for name, given in (("size", sizes), ("mtime_ns", times)):
-            held = known[name].take(found) if known.num_rows else known[name]
+            held = known[name] if unchanged else known[name].take(found)
             same = pc.and_(same, pc.equal(held.combine_chunks(), pa.array(given, pa.int64())))
         places = np.where(same.to_numpy(zero_copy_only=False), found.to_numpy(zero_copy_only=False), -1)
     else:
