@@ -108,7 +108,7 @@ suv-type-assumed            | note      | type of SUV not stated: body weight, a
 suv-injection-date          | note      | date of the injection not stated: worked out from its time    | check that the interval is plausible
 suv-start-from-frames       | attention | scan start worked out from the times of the frames            | compare with the scanner's own SUV
 suv-start-doubtful          | serious   | series time and frame times give different scan starts        | compare with the scanner's own SUV before use
-patient-id-mismatch         | attention | patient id of header and extract differ                       | the extract's listing is used; ask the node
+patient-id-mismatch         | attention | patient id of header and extract differ                       | ask the node; the listing is used, of a download by template the headers
 clinical-missing            | attention | patient has images but no clinical data                       | mind the missing values
 imaging-missing             | attention | patient has clinical data but no images                       | mind it when counting
 clinical-unreadable         | serious   | clinical table could not be read                              | see the message, mend the table, open again

@@ -109,3 +109,17 @@ def test_the_project_in_the_private_tag_names_the_cancer(
     cohort = open_cohort(str(tmp_path))
     assert list(cohort.sql("select value from \"values\" where variable = 'diagnosis'")["value"]) == diagnosis
     assert "70d12000" not in cohort.sql("select * from instances").columns
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["collection/P1/{study}/CT_{series}", "collection/{study}/CT_{series}", "collection-P1/{study}/x/CT_{series}", "."],
+)
+def test_of_a_download_by_template_the_headers_say_who_it_is(tmp_path: Path, template: str) -> None:
+    folder = template.format(study=factories.STUDY, series=factories.SERIES)
+    factories.stack(tmp_path / folder)
+    (tmp_path / "m.s5cmd").write_text("cp s3://idc-open-data/0000-1/* .\n")
+    cohort = open_cohort(str(tmp_path))
+    assert cohort.extracts[0].layout == "idc"
+    assert list(cohort.patients["patient_id"]) == ["P1"]
+    assert list(cohort.series["SeriesInstanceUID"]) == [factories.SERIES]

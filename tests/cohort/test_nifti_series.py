@@ -14,7 +14,7 @@ from tests import factories
 from workbench.cohort import Cohort, open_cohort
 from workbench.cohort.nifti_series import derived_uid
 from workbench.cohort.store import store
-from workbench.errors import DicomError, SeriesNotFound
+from workbench.errors import DicomError, SeriesNotFound, UsageError
 from workbench.extracts import open_extract
 
 #: RAS of the stack that ``factories.stack`` writes: voxels of 0.8 x 0.5 x 2 mm from (-10, 20, 30) LPS.
@@ -204,3 +204,22 @@ class TestBesideDicom:
         assert cohort.series["kind"].tolist().count("segmentation") == 1
         for uid in cohort.series.query("kind == 'image'")["SeriesInstanceUID"]:
             assert int(cohort.load(uid, masks=True)["mask"].sum()) == 1
+
+
+class TestSaidOfACohort:
+    """What a caller says of modality folders, when a cohort is opened."""
+
+    def test_of_one_extract(self, folder: Path) -> None:
+        cohort = open_cohort(str(folder), modalities={"T1": "MR"}, masks="tumour")
+        assert sorted(cohort.series["Modality"]) == ["MR", "MR", "SEG"]
+        again = open_cohort(str(folder), modalities={"T1": "CT"}, masks=["tumour"])
+        assert sorted(again.series["Modality"]) == ["CT", "CT", "SEG"]
+
+    def test_of_several_by_their_paths(self, folder: Path, tmp_path: Path) -> None:
+        factories.stack(tmp_path / "south")
+        both = [str(folder), str(tmp_path / "south")]
+        cohort = open_cohort(both, modalities={str(folder): {"T1": "MR"}}, masks={str(folder): ["tumour"]})
+        assert sorted(cohort.series["Modality"]) == ["CT", "MR", "MR", "SEG"]
+        for what in ({"modalities": {"T1": "MR"}}, {"masks": ["tumour"]}):
+            with pytest.raises(UsageError, match="for several extracts"):
+                open_cohort(both, **what)  # type: ignore[arg-type]

@@ -432,3 +432,26 @@ def test_table_facts_are_those_of_the_reference(reference_dir: Path) -> None:
         if form == "flow":
             theirs["procedure"] = [*theirs["procedure"], "ImagingTimepoint"]
         assert ours == theirs
+
+
+class TestImagesElsewhere:
+    """Tables and images in two folders."""
+
+    @pytest.mark.parametrize("tables", [trees.CDM_DUMP, trees.CDM_FLOW])
+    def test_three_ways_to_say_it_are_the_same(self, tmp_path: Path, tables: dict[str, str]) -> None:
+        export, images = trees.cdm(tmp_path, tables), trees.idc(tmp_path)
+        first = extracts.open_extract(images=images, clinical=export)
+        assert (first.layout, first.declared["clinical_layout"], first.root) == ("idc", "cdm", images)
+        assert len(first.series) == 3
+        assert {row.file.rpartition("/")[0] for row in first.clinical} == {"../export"}
+        for other in (extracts.open_extract(images, clinical=export), extracts.open_extract(export, images=images)):
+            assert other == first
+
+    def test_images_of_the_dataset_service_keep_their_forms(self, tmp_path: Path) -> None:
+        root, lake = trees.dataset_service(tmp_path)
+        extract = extracts.open_extract(images=root, clinical=trees.cdm(tmp_path, trees.CDM_DUMP), link_roots=[lake])
+        assert {row.file for row in extract.clinical} >= {"eforms.json", "../export/patient.csv"}
+
+    def test_no_path_at_all_is_refused(self) -> None:
+        with pytest.raises(UsageError, match="no path"):
+            extracts.open_extract()

@@ -17,7 +17,7 @@ from workbench.cohort.deciding import SILENT
 from workbench.cohort.harmonise import VALUES as OF_EXTRACT
 from workbench.cohort.harmonise import Harmonised, Value, from_headers
 from workbench.cohort.label_sources import KINDS
-from workbench.cohort.listed import PROJECT, Places, against_headers, cancer_of
+from workbench.cohort.listed import PROJECT, Places, against_headers, cancer_of, patient_of
 from workbench.cohort.nifti_series import nifti_rows
 from workbench.cohort.times import place
 from workbench.cohort.vocabulary.mapping import Mappings, mappings
@@ -98,8 +98,8 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
             first = {name: series.rows[name][0].as_py() for name in _FIRST}
             ref = where.of(first["path"])
             header_patient = first["PatientID"] or ""
-            patient = (ref.patient_id if ref else "") or header_patient or _unnamed(first["StudyInstanceUID"])
-            if header_patient and patient != header_patient:
+            patient = patient_of(extract, ref, header_patient) or _unnamed(first["StudyInstanceUID"])
+            if header_patient and (ref.patient_id if ref else "") not in ("", header_patient):
                 mismatched[patient] += 1
             findings.extend(_identity(series, patient, first["path"]))
             series_rows.append(_series_row(extract, series, ref, patient, first))
@@ -125,7 +125,7 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
     ]
     findings.extend(place(series_rows, extract.studies, study_keys))
     for patient, count in sorted(mismatched.items()):
-        text = "patient id in the headers is another one"
+        text = "patient id of the headers and of the listing differ"
         findings.append(Finding("patient-id-mismatch", text, patient_id=patient, count=count))
     clinical = Harmonised(extract.clinical, mapping or _mappings(extract))
     batches = list(clinical.batches())

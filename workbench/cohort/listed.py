@@ -19,6 +19,8 @@ from workbench.findings import Finding
 ONE_STUDY_EACH: Final = frozenset({"datmat", "dataset-service"})
 #: Layouts whose folders are named by UID, and how a series folder gives its own.
 NAMED_BY_UID: Final = {"idc": re.compile(r"[A-Z0-9]+_(\d+(?:\.\d+)+)")}
+#: Layouts whose folder names follow a template of the user's: the headers say who a patient is.
+HEADERS_DECIDE: Final = frozenset({"idc"})
 #: Layouts that say nowhere how many images a series has.
 UNCOUNTED: Final = frozenset({"datmat"})
 #: Further header columns by layout. The dataset service's nodes write the project of an image into (70D1,2000), as
@@ -77,6 +79,12 @@ class _Found:
     path: str
     studies: set[str] = field(default_factory=set)
     numbers: set[int] = field(default_factory=set)
+
+
+def patient_of(extract: Extract, ref: SeriesRef | None, header: str) -> str:
+    """Patient of a series by its listing and its headers; empty where neither names one."""
+    listed = ref.patient_id if ref else ""
+    return header or listed if images_layout(extract) in HEADERS_DECIDE else listed or header
 
 
 def against_headers(extract: Extract, places: Places, instances: pa.Table) -> list[Finding]:

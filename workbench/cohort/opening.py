@@ -34,6 +34,8 @@ def open_cohort(
     clinical: Paths | Mapping[str, Paths] = (),
     index: PathLike | Mapping[str, PathLike] | None = None,
     links: PathLike | Mapping[str, PathLike] | None = None,
+    modalities: Mapping[str, Any] | None = None,
+    masks: str | Iterable[str] | Mapping[str, str | Iterable[str]] = (),
     link_roots: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]] = (),
     trust: str = "auto",
     lock: str | os.PathLike[str] | None = None,
@@ -63,6 +65,11 @@ def open_cohort(
         A filtered ``index.json`` of the dataset-service layout.
     links : path or mapping, optional
         Table of whose rows are whose in a ``cdm`` export that names no patient.
+    modalities : mapping, optional
+        DICOM modality of each modality folder of a ``medical-folder``: ``{"T1w": "MR"}``; or such mappings by extract
+        path.
+    masks : list of str, or mapping, optional
+        Modality folders of a ``medical-folder`` that hold masks; or lists by extract path.
     link_roots : list of path, or mapping, optional
         Folders outside the extracts that links inside them may lead to (a data lake). Where several extracts are
         opened, a list speaks for those whose layout hands over by links (``dataset-service``), so that no other
@@ -91,9 +98,10 @@ def open_cohort(
     if trust not in ("auto", "none"):
         raise UsageError(f"trust={trust!r} is not available", remedy="extracts open as not sealed: use trust='auto'")
     folders = expand(paths)
-    of_one = {"node": node, "clinical": clinical or None, "index": index, "links": links}
+    of_one = {"node": node, "clinical": clinical or None, "index": index, "links": links, "masks": _names(masks)}
     of_all = {"layout": layout, "id_column": id_column, "node_column": node_column, "header": header}
     given = {name: _each(value, folders, name, shared=name in of_all) for name, value in {**of_all, **of_one}.items()}
+    given["modalities"] = _of_folders(modalities, folders)
     roots = _roots(link_roots, folders)
     content = None if lock is None else read_lock(lock)
     opened: list[Stored] = []
@@ -137,12 +145,32 @@ def _each(given: Any, folders: list[Path], what: str, *, shared: bool) -> dict[P
     if isinstance(given, Mapping):
         return _by_folder(given, folders, what)
     if given is not None and len(folders) > 1 and not shared:
-        things = {"node": "node name", "clinical": "clinical= for all", "index": "index", "links": "table of links"}
+        things = {
+            "node": "node name", "clinical": "clinical= for all", "index": "index", "links": "table of links",
+            "masks": "list of masks", "modalities": "table of modalities",
+        }  # fmt: skip
         raise UsageError(
             f"one {things[what]} for several extracts",
             remedy=f"give them by path: {what}={{path: ...}} of each extract",
         )
     return dict.fromkeys(folders, given)
+
+
+def _names(given: Any) -> Any:
+    """Names as a tuple, also where they are given by extract path; None where there are none."""
+    if isinstance(given, Mapping):
+        return {path: _names(names) for path, names in given.items()}
+    return ((given,) if isinstance(given, str) else tuple(given)) or None
+
+
+def _of_folders(modalities: Mapping[str, Any] | None, folders: list[Path]) -> dict[Path, Any]:
+    """Modalities of each extract: a mapping of texts is of the one extract, a mapping of mappings is by path."""
+    given = modalities or None
+    if given and all(isinstance(value, Mapping) for value in given.values()):
+        return _by_folder(given, folders, "modalities")
+    if given and len(folders) > 1:
+        return _each(dict(given).items(), folders, "modalities", shared=False)
+    return dict.fromkeys(folders, dict(given) if given else None)
 
 
 def _by_folder(given: Mapping[str, T], folders: list[Path], what: str) -> dict[Path, T | None]:

@@ -84,9 +84,10 @@ def detect(path: str | os.PathLike[str], /) -> str | None:
 
 
 def open_extract(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     /,
     *,
+    images: str | os.PathLike[str] | None = None,
     layout: str | None = None,
     node: str | None = None,
     id_column: str | None = None,
@@ -105,6 +106,9 @@ def open_extract(
     ----------
     path : path-like
         Folder, or a single DICOM file.
+    images : path-like, optional
+        Folder of the images where *path* has tables alone: ``open_extract(tables, images=folder)``, which is the same
+        as ``open_extract(folder, clinical=tables)`` and ``open_extract(images=folder, clinical=tables)``.
     layout : str, optional
         Name of the layout; by default it is told from the names in the folder.
     node : str, optional
@@ -155,6 +159,12 @@ def open_extract(
     """
     if layout is not None and layout not in LAYOUTS:
         raise UsageError(f"unknown layout {layout!r}", remedy=f"use one of {', '.join(LAYOUTS)}")
+    given = _paths(clinical, "clinical")
+    if images is not None:
+        given = given if path is None else (_existing(path), *given)
+        path = images
+    if path is None:
+        raise UsageError("no path", remedy="name the folder that a node handed over")
     root = _existing(path)
     roots = _roots(root, link_roots)
     detected = _detect(root, roots)
@@ -175,7 +185,7 @@ def open_extract(
         id_column=id_column,
         node_column=node_column,
         header=header,
-        clinical=_paths(clinical, "clinical"),
+        clinical=given,
         index=None if index is None else Path(os.path.expanduser(index)),
         links=None if links is None else Path(os.path.expanduser(links)),
         modalities=dict(modalities or {}),
