@@ -41,3 +41,12 @@ def test_paths_by_extract_are_all_of_them_or_none(tmp_path: Path) -> None:
     odd = tmp_path / "a=b.csv"
     odd.touch()
     assert by_extract("clinical", (str(odd),)) == [str(odd)]
+
+
+def test_modality_folders_are_said_on_the_command_line() -> None:
+    from workbench.cli.shared import _codes
+    from workbench.errors import UsageError
+
+    assert _codes(("T1w=MR", "a=b=CT")) == {"T1w": "MR", "a=b": "CT"}
+    with pytest.raises(UsageError, match="FOLDER=CODE"):
+        _codes(("T1w",))

@@ -32,6 +32,10 @@ def extract_options(function: F) -> F:
                      help="A filtered index.json of an extract of the dataset service."),
         click.option("--links", multiple=True, metavar="[EXTRACT=]FILE",
                      help="Table of whose rows are whose, for tables of the common data model that name no patient."),
+        click.option("--modality", "modalities", multiple=True, metavar="FOLDER=CODE",
+                     help="DICOM modality of a modality folder of a MedicalFolder; may be repeated."),
+        click.option("--masks", multiple=True, metavar="FOLDER",
+                     help="Modality folder of a MedicalFolder that holds masks; may be repeated."),
         click.option("--link-root", "link_roots", multiple=True, metavar="FOLDER",
                      help="Folder outside the extracts that links in them may lead to; may be repeated."),
         click.option("--linkage", metavar="CSV",
@@ -54,6 +58,8 @@ def open_cohort(
     clinical: tuple[str, ...],
     index: tuple[str, ...],
     links: tuple[str, ...],
+    modalities: tuple[str, ...],
+    masks: tuple[str, ...],
     link_roots: tuple[str, ...],
     linkage: str | None,
     lock: str | None,
@@ -73,6 +79,8 @@ def open_cohort(
         clinical=several,
         index=_one("index", by_extract("index", index)),
         links=_one("links", by_extract("links", links)),
+        modalities=_codes(modalities),
+        masks=masks,
         link_roots=link_roots,
         lock=lock,
         linkage=linkage,
@@ -107,6 +115,16 @@ def by_extract(option: str, given: tuple[str, ...]) -> list[str] | dict[str, lis
     for extract, _, path in parts:
         found.setdefault(extract, []).append(path)
     return found
+
+
+def _codes(given: tuple[str, ...]) -> dict[str, str]:
+    """Modality by folder of options written ``FOLDER=CODE``."""
+    from workbench.errors import UsageError
+
+    parts = [item.rpartition("=") for item in given]
+    if not all(folder and code for folder, _, code in parts):
+        raise UsageError("--modality names no folder and code", remedy="write it as FOLDER=CODE: --modality T1w=MR")
+    return {folder: code for folder, _, code in parts}
 
 
 def _one(option: str, given: list[str] | dict[str, list[str]]) -> str | dict[str, str] | None:
