@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.extracts import trees
 from workbench import extracts
 from workbench.errors import EntryFileError, ExtractError, PathNotFound, UnsafePath
+from workbench.extracts import index_file
 from workbench.extracts.content import MAX_BYTES
 from workbench.options import options
 
@@ -498,8 +499,8 @@ def test_entry_files_beyond_the_largest_size_are_left_unread(tmp_path: Path) -> 
     (finding,) = extracts.open_extract(root, link_roots=[lake]).findings
     assert (finding.code, finding.path) == ("clinical-unreadable", "eforms.json")
     assert "larger than 256 MiB" in finding.message
-    os.truncate(root / "index.json", MAX_BYTES + 1)
-    with pytest.raises(EntryFileError, match="larger than 256 MiB"):
+    os.truncate(root / "index.json", index_file.MAX_BYTES + 1)
+    with pytest.raises(EntryFileError, match="larger than 1024 MiB"):
         extracts.open_extract(root, link_roots=[lake])
 
 

@@ -128,7 +128,9 @@ def _key(extract: Extract) -> str:
 def _fingerprint(extract: Extract, entries: Iterable[FileEntry], findings: Iterable[Finding]) -> str:
     state = hashlib.sha256(f"{__version__} {FORMAT}".encode())
     # Clinical values stand in files: their size and time are told below.
-    state.update(repr(replace(extract, clinical=Clinical())).encode())
+    state.update(repr(replace(extract, clinical=Clinical(), series=())).encode())
+    for ref in extract.series:
+        state.update(repr(ref).encode())
     state.update(repr(list(findings)).encode())
     for entry in entries:
         state.update(f"{entry.path}\0{entry.size}\0{entry.mtime_ns}\n".encode())

@@ -8,26 +8,27 @@ Source: chaimeleon-eu/dataset-service, ``index.schema.json`` and ``dataset_creat
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from workbench.errors import EntryFileError, PathNotFound
 from workbench.extracts import clinical
 from workbench.extracts.content import read_content
-from workbench.extracts.eforms import parse_json, read_eforms
-from workbench.extracts.paths import Located, checked_parts, inside, leaves_roots, locate, nfc
+from workbench.extracts.eforms import read_eforms
+from workbench.extracts.index_file import REMEDY, IndexFile, Item
+from workbench.extracts.paths import Located, inside, leaves_roots, locate, nfc
 from workbench.extracts.reading import ReadOptions
 from workbench.extracts.record import Clinical, ClinicalRow, Extract, SeriesRef
 from workbench.extracts.tree import Sample, Tree
 from workbench.findings import Finding
+from workbench.progress import task
 
 NAME = "dataset-service"
 #: Options it understands.
 ACCEPTS = clinical.OPTIONS | {"index"}
 INDEX = "index.json"
 EFORMS = "eforms.json"
-_REMEDY = "ask the node for the file again, or name another layout with layout=..."
 
 
 def detect(sample: Sample, /) -> bool:
@@ -45,17 +46,6 @@ def detect(sample: Sample, /) -> bool:
     except OSError:
         return True
     return not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One study of the index."""
-
-    #: ``index.json[3]``.
-    place: str
-    subject: str
-    parts: tuple[str, ...]
-    series: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Path, ...]) -> Extract:
@@ -79,15 +69,16 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
     UnsafePath
         A path or link of the index that leaves the allowed roots.
     """
-    own = _load(_inner_file(root, INDEX, allowed_roots), INDEX)
-    released: dict[str, set[str]] = {}
-    for item in own:
-        released.setdefault(_key(item), set()).update(nfc(name) for name, _ in item.series)
-    chosen = own if how.index is None else _filtered(how.index, own, released)
+    own = IndexFile(_inner_file(root, INDEX, allowed_roots), INDEX)
+    filtered = None if how.index is None else _filtered(how.index, own)
+    released = _Released(own, filtered or [])
+    chosen: Iterable[Item] = own if filtered is None else filtered
 
     listing = _Listing(root, allowed_roots, released)
-    for item in chosen:
-        listing.study(item)
+    with task(f"{node}: listing", released.studies, unit="studies") as advance:
+        for item in chosen:
+            listing.study(item)
+            advance(1)
     forms, read, irregular = _clinical(root, allowed_roots)
     beside = clinical.read_clinical(Tree(root, allowed_roots), [], how)
     return Extract(
@@ -96,16 +87,12 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         layout=NAME,
         root=root,
         allowed_roots=allowed_roots,
-        series=tuple(listing.series.values()),
+        series=tuple(listing.series),
         clinical=Clinical.of(forms) + beside.clinical,
         studies=beside.studies,
         nodes=beside.nodes,
         tables=(INDEX, *read, *beside.files),
-        declared={
-            "subjects": len({item.subject for item in chosen}),
-            "studies": len(chosen),
-            "series": sum(len(item.series) for item in chosen),
-        },
+        declared={"subjects": len(listing.subjects), "studies": listing.n_studies, "series": listing.n_series},
         findings=(*listing.findings, *irregular, *beside.findings),
     )
 
@@ -113,25 +100,32 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
 class _Listing:
     """Series of the index that are on disk, and what was irregular; one folder is listed per study."""
 
-    def __init__(self, root: Path, roots: tuple[Path, ...], released: dict[str, set[str]]) -> None:
+    def __init__(self, root: Path, roots: tuple[Path, ...], released: _Released) -> None:
         self.root = root
         self.roots = roots
         self.released = released
-        self.series: dict[str, SeriesRef] = {}
+        self.series: list[SeriesRef] = []
         self.findings: list[Finding] = []
+        self.subjects: set[str] = set()
+        self.n_studies = self.n_series = 0
+        #: Of studies with several entries alone: what their folders hold, and which of it was listed before.
         self._studies: dict[str, dict[str, os.DirEntry[str]]] = {}
+        self._listed: dict[str, set[str]] = {}
+        self._tags: dict[tuple[str, ...], tuple[str, ...]] = {}
 
-    def study(self, item: _Item) -> None:
+    def study(self, item: Item) -> None:
+        self.subjects.add(item.subject)
+        self.n_studies += 1
+        self.n_series += len(item.series)
         if nfc(item.parts[0]) != item.subject:
             self._note("patient-id-mismatch", f"{item.place}: path and subjectName differ", item, item.parts[0])
         located = locate(self.root, item.parts, roots=self.roots)
         if located.state == "too-long":
-            raise EntryFileError(
-                "path is longer than the file system allows", file=f"{item.place}.path", remedy=_REMEDY
-            )
+            raise EntryFileError("path is longer than the file system allows", file=f"{item.place}.path", remedy=REMEDY)
         entries = self._entries(located, item)
         if entries is None:
             return
+        before = self._listed.setdefault(item.key, set()) if item.key in self.released.repeated else set()
         for position, (folder, tags) in enumerate(item.series):
             place = f"{item.place}.series[{position}]"
             entry = entries.get(nfc(folder))
@@ -139,19 +133,22 @@ class _Listing:
                 self._note("series-folder-missing", f"{place}: not on disk", item, f"{located.path}/{folder}")
                 continue
             path = f"{located.path}/{entry.name}"
-            if path in self.series:
+            if path in before:
                 self._note("listed-twice", f"{place}: listed before", item, path)
             elif self._reachable(entry, path, item, place):
-                self.series[path] = SeriesRef(
-                    path=path,
-                    patient_id=item.subject,
-                    study_key=item.parts[-1],
-                    series_key=folder,
-                    tags=tags,
-                    source=place,
+                before.add(path)
+                self.series.append(
+                    SeriesRef(
+                        path=path,
+                        patient_id=item.subject,
+                        study_key=item.parts[-1],
+                        series_key=folder,
+                        tags=self._tags.setdefault(tags, tags),
+                        source=place,
+                    )
                 )
 
-    def _entries(self, located: Located, item: _Item) -> dict[str, os.DirEntry[str]] | None:
+    def _entries(self, located: Located, item: Item) -> dict[str, os.DirEntry[str]] | None:
         """What the study folder holds, by NFC name; None where it cannot be listed, which is a finding."""
         known = self._studies.get(located.path)
         if known is not None:
@@ -173,7 +170,7 @@ class _Listing:
         # The plain name wins where two names differ in Unicode form only.
         by_name = {nfc(entry.name): entry for entry in entries}
         by_name.update({entry.name: entry for entry in entries if nfc(entry.name) == entry.name})
-        listed = self.released[_key(item)]
+        listed = self.released.names(item)
         others = sum(
             1
             for entry in entries
@@ -184,10 +181,11 @@ class _Listing:
         if others:
             message = f"{item.place}: {others} folder(s) are not in {INDEX}"
             self._note("unreleased-series-visible", message, item, located.path, count=others)
-        self._studies[located.path] = by_name
+        if item.key in self.released.repeated:
+            self._studies[located.path] = by_name
         return by_name
 
-    def _reachable(self, entry: os.DirEntry[str], path: str, item: _Item, place: str) -> bool:
+    def _reachable(self, entry: os.DirEntry[str], path: str, item: Item, place: str) -> bool:
         if entry.is_symlink():
             try:
                 real = Path(os.path.realpath(entry.path, strict=True))
@@ -201,7 +199,7 @@ class _Listing:
             return False
         return True
 
-    def _note(self, code: str, message: str, item: _Item, path: str, *, count: int = 1) -> None:
+    def _note(self, code: str, message: str, item: Item, path: str, *, count: int = 1) -> None:
         self.findings.append(Finding(code, message, patient_id=item.subject, path=path, count=count))
 
 
@@ -213,64 +211,53 @@ _PROBLEMS = {
 }
 
 
-def _key(item: _Item) -> str:
-    return nfc("/".join(item.parts))
+class _Released:
+    """Which series of a study were handed over: those of its entry, and of further entries of the same study."""
+
+    def __init__(self, own: IndexFile, filtered: list[Item]) -> None:
+        #: Entries of the index.
+        self.studies = 0
+        #: Folders of studies with several entries -> all their series.
+        self.repeated: dict[str, set[str]] = {}
+        seen: set[int] = set()
+        for item in own:
+            self.studies += 1
+            known = hash(item.key)
+            if known in seen:
+                self.repeated[item.key] = set()
+            seen.add(known)
+        times = Counter(item.key for item in filtered)
+        self.repeated.update({key: set() for key, count in times.items() if count > 1})
+        for item in own if self.repeated else ():
+            if item.key in self.repeated:
+                self.repeated[item.key] |= item.names
+
+    def names(self, item: Item) -> set[str]:
+        """Folders of the study's series, in one Unicode form."""
+        return self.repeated.get(item.key) or item.names
 
 
 def _inner_file(root: Path, name: str, roots: tuple[Path, ...]) -> Path:
     located = locate(root, (name,), roots=roots)
     if located.real is None:
-        raise EntryFileError(f"file is {located.state}", file=name, remedy=_REMEDY)
+        raise EntryFileError(f"file is {located.state}", file=name, remedy=REMEDY)
     return located.real
 
 
-def _load(path: Path, name: str) -> list[_Item]:
-    try:
-        items = parse_json(read_content(path))
-    except OSError as error:
-        raise EntryFileError(
-            error.strerror or "not readable", file=name, remedy=f"check permissions, or {_REMEDY}"
-        ) from error
-    except ValueError as error:
-        raise EntryFileError(str(error), file=name, remedy=_REMEDY) from None
-    if not isinstance(items, list):
-        raise EntryFileError("top value is not a list", file=name, remedy=_REMEDY)
-    return [_item(item, f"{name}[{position}]") for position, item in enumerate(items)]
-
-
-def _item(item: Any, place: str) -> _Item:
-    if not isinstance(item, dict):
-        raise EntryFileError("not an object", file=place, remedy=_REMEDY)
-    for key in ("studyId", "subjectName", "path"):
-        if not isinstance(item.get(key), str) or not item[key].strip():
-            raise EntryFileError(f"{key!r} is missing or not text", file=place, remedy=_REMEDY)
-    listed = item.get("series", [])
-    if not isinstance(listed, list):
-        raise EntryFileError("'series' is not a list", file=place, remedy=_REMEDY)
-    series = tuple(_series(entry, f"{place}.series[{position}]") for position, entry in enumerate(listed))
-    return _Item(place, nfc(item["subjectName"].strip()), checked_parts(item["path"], place=f"{place}.path"), series)
-
-
-def _series(entry: Any, place: str) -> tuple[str, tuple[str, ...]]:
-    folder = entry.get("folderName") if isinstance(entry, dict) else None
-    if not isinstance(folder, str) or not folder:
-        raise EntryFileError("'folderName' is missing or not text", file=place, remedy=_REMEDY)
-    parts = checked_parts(folder, place=f"{place}.folderName")
-    if len(parts) != 1:
-        # A series one level further down would not be where its study is.
-        raise EntryFileError("'folderName' names more than one folder", file=place, remedy=_REMEDY)
-    tags = entry.get("tags") or []
-    return parts[0], tuple(str(tag) for tag in tags) if isinstance(tags, list) else (str(tags),)
-
-
-def _filtered(index: Path, own: list[_Item], released: dict[str, set[str]]) -> list[_Item]:
+def _filtered(index: Path, own: IndexFile) -> list[Item]:
+    """Studies of a user's own index, each of which the extract's index must know with all its series."""
     if not os.path.isfile(index):
         raise PathNotFound("no such index file", file=index.name, remedy="check index=...")
-    chosen = _load(index, index.name)
-    subjects = {(_key(item), item.subject) for item in own}
+    chosen = list(IndexFile(index, index.name))
+    wanted = {item.key for item in chosen}
+    subjects: set[tuple[str, str]] = set()
+    released: dict[str, set[str]] = {}
+    for item in own:
+        if item.key in wanted:
+            subjects.add((item.key, item.subject))
+            released.setdefault(item.key, set()).update(item.names)
     for item in chosen:
-        extra = {nfc(name) for name, _ in item.series} - released.get(_key(item), set())
-        if (_key(item), item.subject) not in subjects or extra:
+        if (item.key, item.subject) not in subjects or item.names - released[item.key]:
             raise EntryFileError(
                 f"not in the extract's own {INDEX}", file=item.place, remedy="name only what was handed over"
             )
