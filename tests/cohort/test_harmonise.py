@@ -1,9 +1,17 @@
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
+from pathlib import Path
 
-from workbench.cohort.harmonise import Value, fold, from_headers, harmonise
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.cohort.harmonise import VALUES, Harmonised, Value, fold, from_headers, harmonise
+from workbench.cohort.vocabulary.mapping import mappings
 from workbench.extracts import ClinicalRow
+from workbench.extracts.record import Clinical
 
 
 def one(variable: str, value: str) -> Value:
@@ -88,3 +96,115 @@ def test_headers_give_sex_and_age_at_imaging() -> None:
 
 def test_folding_ignores_case_accents_and_blanks() -> None:
     assert fold("  CATEGORIA_T ") == fold("catégoria_t")
+
+
+def test_the_text_for_no_code_is_no_category_and_is_counted() -> None:
+    values, findings = harmonise(
+        [ClinicalRow("p", "diagnosis", "NOT FOUND"), ClinicalRow("q", "diagnosis", "Not found")]
+    )
+    assert [(v.value, v.rule) for v in values] == [(None, "not-found"), (None, "not-found")]
+    assert [(f.code, f.message, f.count) for f in findings] == [("code-not-found", "diagnosis", 2)]
+
+
+def test_a_finding_names_the_file_and_its_first_row_and_no_value() -> None:
+    rows = [ClinicalRow(str(n), "sex", "zebra" if n > 3 else "M", table="t", file="t.csv", row=n) for n in range(2, 6)]
+    (finding,) = harmonise(rows)[1]
+    assert (finding.code, finding.message, finding.path, finding.count) == (
+        "value-unmapped",
+        "sex: first in row 4",
+        "t.csv",
+        2,
+    )
+
+
+def test_what_breaks_its_schema_is_a_finding_with_the_row() -> None:
+    rows = [ClinicalRow(str(n), "ecog", text, file="t.csv", row=n) for n, text in ((2, "1"), (3, "1.5"), (4, "9"))]
+    (finding,) = harmonise(rows)[1]
+    assert (finding.code, finding.path, finding.count) == ("value-implausible", "t.csv", 2)
+    assert "row 3" in finding.message
+
+
+def test_swapped_columns_are_a_finding_and_nothing_is_swapped_back() -> None:
+    rows = []
+    for number, (sex, age) in enumerate((("61", "M"), ("58", "F"), ("70", "F")), start=2):
+        rows += [
+            ClinicalRow(str(number), "sex", sex, table="t", file="t.csv", row=number),
+            ClinicalRow(str(number), "age", age, table="t", file="t.csv", row=number),
+        ]
+    values, findings = harmonise(rows)
+    assert [f.message for f in findings if f.code == "columns-swapped"] == [
+        "the columns age and sex hold what belongs to the other; first in row 2"
+    ]
+    assert [v.value for v in values if v.variable == "sex"] == ["61", "58", "70"]
+
+
+def test_values_keep_when_they_were_taken() -> None:
+    row = ClinicalRow(
+        "p", "psa", "4", date="20190501", offset="2", offset_unit="weeks", timepoint="1", episode="Relapse"
+    )
+    value = harmonise([row])[0][0]
+    assert (value.date, value.offset_days, value.timepoint, value.episode) == ("2019-05-01", 14, "1", "Relapse")
+    assert (value.raw_date, value.raw_offset, value.raw_offset_unit) == ("20190501", "2", "weeks")
+
+
+def test_days_beside_values_are_ordered_by_their_own_column() -> None:
+    rows = [ClinicalRow("p", "psa", "4", date=day, table="t") for day in ("01/09/2016", "16/05/2018")]
+    assert [v.date for v in harmonise(rows)[0]] == ["2016-09-01", "2018-05-16"]
+
+
+def many(count: int) -> Iterator[pa.RecordBatch]:
+    """Batches of rows of three columns, cut where rows of the table are not."""
+    rows = []
+    for number in range(2, count + 2):
+        for name, text in (("organ", "prostate"), ("size", str(number % 90)), ("sex", "MF"[number % 2])):
+            rows.append(ClinicalRow(str(number), name, text, table="t", file="t.csv", row=number))
+            if len(rows) == 1000:
+                yield from Clinical.of(rows).batches()
+                rows = []
+    if rows:
+        yield from Clinical.of(rows).batches()
+
+
+@pytest.mark.parametrize("count", [100, 3_000])
+def test_batches_come_one_at_a_time_and_cut_no_row_apart(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("source,variable,when,unit,rule\nsize,prostate_volume,organ=prostate,cm3,\norgan,,,,ignore\n")
+    made = Harmonised(Clinical((lambda: many(count),)), mappings("plain", path))
+    with pytest.raises(RuntimeError, match="every batch"):
+        _ = made.findings
+    rows = 0
+    for batch in made.batches():
+        assert batch.schema == VALUES
+        assert batch.num_rows <= 1003
+        names = batch["variable"].to_pylist()
+        assert names == ["organ", "prostate_volume", "sex"] * (len(names) // 3)
+        rows += batch.num_rows
+    assert rows == 3 * count
+    assert [f.code for f in made.findings] == ["value-implausible"]
+
+
+@given(
+    st.lists(
+        st.builds(
+            ClinicalRow,
+            patient_id=st.sampled_from(["p", "q"]),
+            variable=st.sampled_from(
+                ["sex", "psa", "T", "gleason", "shoe size", "birth_date", "date_of_diagnosis", ""]
+            ),
+            value=st.text(max_size=8) | st.sampled_from(["M", "3+4", "7", "1.5", "01/02/2019", "13/02/2019"]),
+            unit=st.sampled_from(["", "ng/mL", "mo", "zebra"]),
+            date=st.sampled_from(["", "2019-01-01", "01/02/2019"]),
+        ),
+        max_size=12,
+    )
+)
+def test_nothing_is_dropped_whatever_comes(rows: list[ClinicalRow]) -> None:
+    values, findings = harmonise(rows)
+    stated = [v for v in values if not v.rule.startswith("derived")]
+    assert [(v.patient_id, v.raw_variable, v.raw_value) for v in stated] == [
+        (r.patient_id, r.variable, r.value) for r in rows
+    ]
+    assert all(v.rule for v in values)
+    assert sum(f.count for f in findings if f.code == "variable-unmapped") == sum(
+        v.rule == "as it came" for v in values
+    )

@@ -78,3 +78,15 @@ def test_a_lake_that_was_not_named_is_unsafe_and_the_message_says_how_to_name_it
 def test_trust_that_does_not_exist_yet_is_refused() -> None:
     with pytest.raises(UsageError):
         wb.open_cohort(".", trust="sealed")
+
+
+def test_a_mapping_of_ones_own_names_columns_and_its_change_is_noticed(federation: Path, tmp_path: Path) -> None:
+    where = federation / "extracts" / "cedro"
+    mine = tmp_path / "mine.csv"
+    mine.write_text("source,variable,values\nsexo,sex,masculino=other|feminino=female\n")
+    assert set(wb.open_cohort(where, mapping=mine).clinical["sex"]) == {"other", "female"}
+    mine.write_text("source,variable,values\nsexo,sex,\n")
+    assert set(wb.open_cohort(where, mapping={where: mine}).clinical["sex"]) == {"male", "female"}
+    mine.write_text("source,variable\nsexo,sexx\n")
+    with pytest.raises(UsageError, match="row 2"):
+        wb.open_cohort(where, mapping=mine)

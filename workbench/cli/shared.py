@@ -42,6 +42,8 @@ def extract_options(function: F) -> F:
                      help="Table of who is the same person at several nodes: node, patient_id, person."),
         click.option("--lock", metavar="FILE",
                      help="Lock file that `workbench lock` wrote: open exactly what it names."),
+        click.option("--mapping", multiple=True, metavar="[EXTRACT=]FILE.csv",
+                     help="Your own names and words of clinical variables."),
         click.option("--where", metavar="SQL", help="Keep the image series for which this condition holds."),
     )):  # fmt: skip
         function = decorate(function)
@@ -63,6 +65,7 @@ def open_cohort(
     link_roots: tuple[str, ...],
     linkage: str | None,
     lock: str | None,
+    mapping: tuple[str, ...],
     where: str | None,
 ) -> Cohort:
     """Cohort that the shared options ask for."""
@@ -82,6 +85,7 @@ def open_cohort(
         modalities=_codes(modalities),
         masks=masks,
         link_roots=link_roots,
+        mapping=_one("mapping", by_extract("mapping", mapping)),
         lock=lock,
         linkage=linkage,
     )

@@ -18,14 +18,14 @@ from workbench.cohort.harmonise import VALUES as OF_EXTRACT
 from workbench.cohort.harmonise import Harmonised, Value, from_headers
 from workbench.cohort.label_sources import KINDS
 from workbench.cohort.listed import PROJECT, Places, against_headers, cancer_of, patient_of
+from workbench.cohort.mapped import mappings_of
 from workbench.cohort.nifti_series import nifti_rows
 from workbench.cohort.times import place
-from workbench.cohort.vocabulary.mapping import Mappings, mappings
+from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.cohort.vocabulary.tables import variables
 from workbench.dicom.scan import Scan
 from workbench.dicom.series import Series, iterate_series
 from workbench.dicom.stacks.stack import Plan
-from workbench.extracts.composed import tables_layout
 from workbench.extracts.record import Extract, SeriesRef
 from workbench.findings import Finding
 from workbench.progress import task
@@ -127,7 +127,7 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
     for patient, count in sorted(mismatched.items()):
         text = "patient id of the headers and of the listing differ"
         findings.append(Finding("patient-id-mismatch", text, patient_id=patient, count=count))
-    clinical = Harmonised(extract.clinical, mapping or _mappings(extract))
+    clinical = Harmonised(extract.clinical, mapping or mappings_of(extract))
     batches = list(clinical.batches())
     findings.extend(clinical.findings)
     stated = pa.Table.from_batches(batches, OF_EXTRACT)
@@ -145,12 +145,6 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
         values_table,
         findings_table(extract.node, findings),
     )
-
-
-def _mappings(extract: Extract) -> Mappings:
-    """What names the clinical variables of an extract: that of its layout, and of its tables where that is another."""
-    own, other = mappings(extract.layout), tables_layout(extract)
-    return own if other == extract.layout else own.beside(mappings(other))
 
 
 #: Header values that are the same at every timepoint.

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from workbench.cohort.store import BASE, Stored, keep, known, store
+from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.extracts.record import Extract
 from workbench.findings import Finding
 from workbench.options import options
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 _CODE: Final = "centre-unclear"
 
 
-def store_nodes(extract: Extract, *, without: frozenset[str] = frozenset()) -> list[Stored]:
+def store_nodes(
+    extract: Extract, mapping: Mappings | None = None, *, without: frozenset[str] = frozenset()
+) -> list[Stored]:
     """Tables of an extract, one set per centre; of the extract as a whole where its tables name no centre.
 
     Patients of no centre stay with the extract's own node, which is a finding. Findings of no patient stand with the
@@ -32,6 +35,8 @@ def store_nodes(extract: Extract, *, without: frozenset[str] = frozenset()) -> l
     ----------
     extract : Extract
         As its adapter listed it.
+    mapping : Mappings, optional
+        What names the clinical variables; by default that of the layout.
     without : frozenset of str
         Paths of instances to leave out, as if they were not there.
 
@@ -41,13 +46,12 @@ def store_nodes(extract: Extract, *, without: frozenset[str] = frozenset()) -> l
         As :func:`workbench.cohort.store.store`.
     """
     if not extract.nodes:
-        return [store(extract, without=without)]
+        return [store(extract, mapping, without=without)]
     own = tuple(finding for finding in extract.findings if finding.code == _CODE)
     others = tuple(finding for finding in extract.findings if finding.code != _CODE)
     # Read as if no centre had been asked for, so that both ways of opening share their tables.
-    whole = store(
-        replace(extract, nodes={}, findings=others, how=replace(extract.how, node_column=None)), without=without
-    )
+    undivided = replace(extract, nodes={}, findings=others, how=replace(extract.how, node_column=None))
+    whole = store(undivided, mapping, without=without)
     state = repr((extract.how.node_column, sorted(extract.nodes.items()), own))
     marked = hashlib.sha256(f"{whole.fingerprint}\0{state}".encode()).hexdigest()
     memory = whole.folder / "centres.json"

@@ -12,10 +12,13 @@ from workbench.cohort.centres import store_nodes
 from workbench.cohort.cohort import Cohort
 from workbench.cohort.linkage import with_persons
 from workbench.cohort.lock import check_selection, compared, read_lock, steps_of
+from workbench.cohort.mapped import mappings_of
 from workbench.cohort.recall import Asked, recall, remember
 from workbench.cohort.store import Stored
+from workbench.cohort.vocabulary.mapping import mappings
 from workbench.errors import PathNotFound, UsageError
 from workbench.extracts import LINKED_LAYOUTS, detect, open_extract
+from workbench.extracts.record import Extract
 from workbench.options import options
 
 T = TypeVar("T")
@@ -37,6 +40,7 @@ def open_cohort(
     modalities: Mapping[str, Any] | None = None,
     masks: str | Iterable[str] | Mapping[str, str | Iterable[str]] = (),
     link_roots: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]] = (),
+    mapping: PathLike | Mapping[str, PathLike] | None = None,
     trust: str = "auto",
     lock: str | os.PathLike[str] | None = None,
     linkage: str | os.PathLike[str] | None = None,
@@ -74,6 +78,9 @@ def open_cohort(
         Folders outside the extracts that links inside them may lead to (a data lake). Where several extracts are
         opened, a list speaks for those whose layout hands over by links (``dataset-service``), so that no other
         extract can reach into a neighbour's lake; a mapping names roots by extract path.
+    mapping : path or mapping, optional
+        CSV that says which variables the columns of the clinical tables are, how values and units are spelt; or such
+        files by extract path. It adds to the shipped mapping of the layout and goes first; see ``docs/clinical.md``.
     trust : {"auto", "none"}
         What must be proven of an extract. Nothing is verified yet: everything opens as "not sealed".
     lock : path, optional
@@ -99,7 +106,9 @@ def open_cohort(
         raise UsageError(f"trust={trust!r} is not available", remedy="extracts open as not sealed: use trust='auto'")
     folders = expand(paths)
     of_one = {"node": node, "clinical": clinical or None, "index": index, "links": links, "masks": _names(masks)}
-    of_all = {"layout": layout, "id_column": id_column, "node_column": node_column, "header": header}
+    of_all = {
+        "layout": layout, "id_column": id_column, "node_column": node_column, "header": header, "mapping": mapping,
+    }  # fmt: skip
     given = {name: _each(value, folders, name, shared=name in of_all) for name, value in {**of_all, **of_one}.items()}
     given["modalities"] = _of_folders(modalities, folders)
     roots = _roots(link_roots, folders)
@@ -120,9 +129,7 @@ def open_cohort(
         beyond = frozenset[str]().union(*(more.get(extract.node, frozenset()) for extract in extracts))
         if beyond:
             how = _said({name: values[folder] for name, values in given.items()} | {"layout": extracts[0].layout})
-            of_folder[folder] = store_nodes(
-                open_extract(folder, **how, link_roots=extracts[0].link_roots), without=beyond
-            )
+            _, of_folder[folder] = _read(folder, how, extracts[0].link_roots, without=beyond)
     opened = [extract for extracts in of_folder.values() for extract in extracts]
     cohort = Cohort(opened if linkage is None else with_persons(opened, linkage), steps_of(content))
     check_selection(content, cohort)
@@ -199,22 +206,34 @@ def _open(folder: Path, how: dict[str, Any], roots: tuple[str | os.PathLike[str]
     """
     told = [os.path.realpath(os.path.expanduser(root)) for root in roots]
     how = _said(how)
+    # A mapping that cannot be used is told before anything is read.
+    mappings("", how.get("mapping"))
     asked = Asked.now(folder, **how, link_roots=told, sure=sure)
     stored = None if how.get("node_column") else recall(asked)
     if stored is not None:
         return [stored]
     if roots and not sure and (how["layout"] or detect(folder)) not in LINKED_LAYOUTS:
         roots = ()
-    extract = open_extract(folder, **how, link_roots=roots)
-    found = store_nodes(extract)
+    extract, found = _read(folder, how, roots)
     if not how.get("node_column"):
         remember(asked, extract, found[0])
     return found
 
 
+def _read(
+    folder: Path, how: dict[str, Any], roots: Iterable[str | os.PathLike[str]], *, without: frozenset[str] = frozenset()
+) -> tuple[Extract, list[Stored]]:
+    """An extract and its tables, one set per node."""
+    said = {name: value for name, value in how.items() if name != "mapping"}
+    extract = open_extract(folder, **said, link_roots=roots)
+    return extract, store_nodes(extract, mappings_of(extract, how.get("mapping")), without=without)
+
+
 def _said(how: Mapping[str, Any]) -> dict[str, Any]:
     """What is said of an extract, its paths resolved; of the newer options those that say something."""
-    found = {name: _resolved(how[name]) if name in ("clinical", "index", "links") else how[name] for name in how}
+    found = {
+        name: _resolved(how[name]) if name in ("clinical", "index", "links", "mapping") else how[name] for name in how
+    }
     return {
         name: value for name, value in found.items() if value is not None or name in ("layout", "node", "id_column")
     }

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench import __version__
+from workbench.cohort.mapped import mappings_of
+from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.dicom.listing import FileEntry, Place, list_files
 from workbench.errors import ChangedFile, EmptyExtract, QueryError
 from workbench.extracts.composed import images_layout
@@ -88,13 +90,15 @@ def _table(folder: Path, name: str, fingerprint: str) -> Path:
     return folder / f"{name}-{fingerprint[:16]}.parquet"
 
 
-def store(extract: Extract, *, without: frozenset[str] = frozenset()) -> Stored:
+def store(extract: Extract, mapping: Mappings | None = None, *, without: frozenset[str] = frozenset()) -> Stored:
     """Tables of an extract, built where they are not known or something changed.
 
     Parameters
     ----------
     extract : Extract
         As its adapter listed it.
+    mapping : Mappings, optional
+        What names the clinical variables; by default that of the layout.
     without : frozenset of str
         Paths of instances to leave out, as if they were not there.
 
@@ -108,15 +112,21 @@ def store(extract: Extract, *, without: frozenset[str] = frozenset()) -> Stored:
     places = [Place(ref.path, ref.recursive) for ref in extract.series]
     entries, listing_findings = list_files(extract.root, places, allowed_roots=extract.allowed_roots)
     headers = options.cache_folder("extracts", _key(extract))
-    fingerprint = _fingerprint(extract, entries, listing_findings)
+    usual = mappings_of(extract)
+    mapping = mapping or usual
+    fingerprint = _fingerprint(extract, entries, listing_findings, mapping)
     folder = headers
+    if mapping.digest != usual.digest:
+        # Beside what others opened without it: neither takes the other's tables away.
+        folder = options.cache_folder("extracts", f"{headers.name}-{mapping.digest[:12]}")
     if without:
-        folder = options.cache_folder("extracts", f"{headers.name}-locked")
+        folder = options.cache_folder("extracts", f"{folder.name}-locked")
         fingerprint = hashlib.sha256(f"{fingerprint} {sorted(without)}".encode()).hexdigest()
     record = known(folder, fingerprint)
     if record is not None:
         return _stored(extract, record, folder, reused=True)
-    return _stored(extract, _build(extract, places, folder, fingerprint, headers, without), folder, reused=False)
+    how = _How(places, headers, without, mapping)
+    return _stored(extract, _build(extract, how, folder, fingerprint), folder, reused=False)
 
 
 def _key(extract: Extract) -> str:
@@ -125,8 +135,8 @@ def _key(extract: Extract) -> str:
     return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 
-def _fingerprint(extract: Extract, entries: Iterable[FileEntry], findings: Iterable[Finding]) -> str:
-    state = hashlib.sha256(f"{__version__} {FORMAT}".encode())
+def _fingerprint(extract: Extract, entries: Iterable[FileEntry], findings: Iterable[Finding], mapping: Mappings) -> str:
+    state = hashlib.sha256(f"{__version__} {FORMAT} {mapping.digest}".encode())
     # Clinical values stand in files: their size and time are told below.
     state.update(repr(replace(extract, clinical=Clinical(), series=())).encode())
     for ref in extract.series:
@@ -164,9 +174,21 @@ def _stored(extract: Extract, record: dict[str, Any], folder: Path, *, reused: b
     )  # fmt: skip
 
 
-def _build(
-    extract: Extract, places: list[Place], folder: Path, fingerprint: str, headers: Path, without: frozenset[str]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _How:
+    """What decides how an extract is read."""
+
+    #: Places its adapter listed.
+    places: list[Place]
+    #: Folder of its header table in the cache.
+    headers: Path
+    #: Paths of instances to leave out.
+    without: frozenset[str]
+    #: What names its clinical variables.
+    mapping: Mappings
+
+
+def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[str, Any]:
     import pyarrow as pa
 
     from workbench.cohort.build import build_tables
@@ -177,19 +199,19 @@ def _build(
 
     found = scan(
         extract.root,
-        places=places,
+        places=how.places,
         allowed_roots=extract.allowed_roots,
-        index=HeaderIndex(headers),
+        index=HeaderIndex(how.headers),
         tags=EXTRA_TAGS.get(images_layout(extract), ()),
         label=f"{extract.node}: headers",
     )
     nifti = any(ref.resource == "NIFTI" for ref in extract.series)
     if not found.instances.num_rows and not nifti and not extract.clinical:
         raise _nothing_readable(extract, found.findings)
-    if without:
-        found = _left_out(found, without)
+    if how.without:
+        found = _left_out(found, how.without)
     found = with_sources(found, extract.root)
-    tables = build_tables(extract, found)
+    tables = build_tables(extract, found, mapping=how.mapping)
     nodes = pa.array([extract.node] * found.instances.num_rows, pa.string())
     # Columns that only this layout has are used by now: tables of all extracts have the same.
     instances = found.instances.append_column("node", nodes)

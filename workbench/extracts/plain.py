@@ -84,16 +84,20 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
     Raises
     ------
     EmptyExtract
-        No file is DICOM.
+        No file is DICOM, and there is no clinical table.
     """
     if root.is_file():
         return _one_file(root, node, allowed_roots)
     tree = Tree(root, allowed_roots)
-    if first_dicom(tree) is None:
-        raise nothing_found(tree, "looked for any DICOM file, by content")
+    imaged = first_dicom(tree) is not None
     looking = Tree(root, allowed_roots)
     listed = _tables(looking) if how.tables else []
+    if not imaged and not listed:
+        raise nothing_found(tree, "looked for any DICOM file, by content")
+    # Tables without images are a release too, where the caller says that the folder is one.
     tables = clinical.read_clinical(looking, listed, how)
+    if not imaged and not tables.clinical:
+        raise nothing_found(tree, "looked for any DICOM file, by content, and for clinical tables")
     return Extract(
         node=node,
         dataset_id=root.name,
