@@ -23,7 +23,7 @@ VERBS: Final = {
     "demo": ("workbench.cli.demo", "Make a synthetic federation, open it and report on it."),
     "fetch": ("workbench.cli.fetch", "Bring a selection from a PACS into an extract folder."),
     "lab": ("workbench.cli.lab", "Open JupyterLab on the exploration notebooks."),
-    "lock": ("workbench.cli.lock", "Write down which instances a cohort is made of, to open it again."),
+    "lock": ("workbench.cli.lock", "Write down which instances a cohort is made of."),
     "open": ("workbench.cli.open", "Open extracts as one cohort and print who holds what."),
     "report": ("workbench.cli.report", "List, show and run reports."),
     "scan": ("workbench.cli.scan", "Read the headers below a folder and list the series."),
