@@ -18,6 +18,12 @@ from workbench.cohort.store import BASE, Stored
 from workbench.cohort.times import place
 from workbench.extracts.record import ClinicalRow, StudyRef
 
+#: Header columns that questions look at; empty here.
+HEADER = (
+    "PatientID", "PatientAge", "Modality", "BodyPartExamined", "Manufacturer", "AcquisitionDate", "StudyDate",
+    "SeriesDate",
+)  # fmt: skip
+
 
 @dataclass
 class Made:
@@ -65,7 +71,7 @@ def _stored(folder: Path, node: str, made: Made) -> Stored:
         for row in made.series
         for uid in made.instances.get(row["SeriesInstanceUID"], [row["SeriesInstanceUID"] + ".1"])
     ]
-    columns = ("node", "SeriesInstanceUID", "SOPInstanceUID", "path")
+    columns = ("node", "SeriesInstanceUID", "SOPInstanceUID", "path", *HEADER)
     tables = {
         "series": pa.Table.from_pylist([{"node": node, "dataset_id": node, **row} for row in made.series], SERIES),
         "parts": pa.Table.from_pylist([], PARTS),

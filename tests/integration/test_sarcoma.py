@@ -8,6 +8,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 
 import workbench as wb
@@ -178,3 +179,28 @@ def test_the_reports_numbers_equal_an_independent_count(
 def _rows(table: dict[str, Any]) -> list[dict[str, Any]]:
     columns = [column["name"] for column in table["columns"]]
     return [dict(zip(columns, row, strict=True)) for row in table["rows"]]
+
+
+def test_minimum_attributes_are_those_an_independent_reader_counts(cohort: wb.Cohort, sts: Path) -> None:
+    series = [
+        [pydicom.dcmread(path, stop_before_pixels=True) for path in sorted(folder.iterdir())]
+        for folder in sts.glob("dicom/*/*/image")
+    ]
+    checked = cohort.check()
+    for name, keyword in (
+        ("img-patient-id", "PatientID"),
+        ("img-modality", "Modality"),
+        ("img-body-part", "BodyPartExamined"),
+        ("img-manufacturer", "Manufacturer"),
+    ):
+        there = sum(all(str(one.get(keyword) or "").strip() for one in images) for images in series)
+        assert (checked[name].n, checked[name].n_ok) == (len(series), there)
+    days = sum(all(len(str(one.get("AcquisitionDate") or "")) == 8 for one in images) for images in series)
+    assert checked["img-acquisition-date"].n_ok == days
+    # The tables give every patient's age, so a day is enough; headers of PET alone have one.
+    aged = sum(all(one.get("PatientAge") for one in images) for images in series)
+    assert aged <= checked["img-age"].n_ok <= len(series)
+    assert checked["link-patient-id"].n_ok == 7
+    # Their annotations are structure sets: there is no segment to look at.
+    assert checked["seg-label"].result == "none"
+    assert checked["tier3-formats"].n - checked["tier3-formats"].n_ok == len(list(sts.glob("dicom/*/*/mask/*")))

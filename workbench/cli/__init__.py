@@ -20,6 +20,7 @@ from workbench.errors import WorkbenchError
 #: Verb -> module that holds it and the line shown in the list.
 VERBS: Final = {
     "catalogue": ("workbench.cli.catalogue", "Search what the extracts at hand and the public archive hold."),
+    "check": ("workbench.cli.check", "Count which minimum attributes extracts have."),
     "demo": ("workbench.cli.demo", "Make a synthetic federation, open it and report on it."),
     "fetch": ("workbench.cli.fetch", "Bring a selection from a PACS into an extract folder."),
     "lab": ("workbench.cli.lab", "Open JupyterLab on the exploration notebooks."),

@@ -93,7 +93,7 @@ def nifti_rows(extract: Extract, others: list[dict[str, Any]], other_keys: list[
         for ref in refs:
             own = studies[ref.patient_id, ref.study_key]
             study = next(iter(own)) if len(own) == 1 else ""
-            told, findings = _sidecar(extract, ref)
+            told, findings = told_beside(extract.root, extract.allowed_roots, ref.path)
             if told.get("PatientID") and told["PatientID"] != ref.patient_id:
                 mismatched[ref.patient_id] += 1
             row, part, further = _rows(extract, ref, study, told)
@@ -239,11 +239,21 @@ def _finite(value: float) -> float | None:
     return round(value, 5) if isfinite(value) else None
 
 
-def _sidecar(extract: Extract, ref: SeriesRef) -> tuple[dict[str, str], list[Finding]]:
-    """What the DICOM JSON beside a NIfTI file says, by keyword; nothing where there is none."""
-    name = sidecar(ref.path)
+def told_beside(root: Path, roots: tuple[Path, ...], path: str) -> tuple[dict[str, str], list[Finding]]:
+    """What the DICOM JSON beside a NIfTI file says, by keyword; nothing where there is none.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the extract.
+    roots : tuple of Path
+        Resolved folders that links may lead to.
+    path : str
+        The NIfTI file, relative to it.
+    """
+    name = sidecar(path)
     try:
-        located = locate(extract.root, tuple(name.split("/")), roots=extract.allowed_roots)
+        located = locate(root, tuple(name.split("/")), roots=roots)
         if located.real is None:
             return {}, []
         content = json.loads(read_content(located.real))

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from workbench.cohort.attrition import Attrition
     from workbench.cohort.cohort import Cohort
     from workbench.cohort.database import Database, Step
+    from workbench.cohort.minimum.checked import Checked
+    from workbench.cohort.minimum.checking import Description
     from workbench.cohort.overlap import Overlap
     from workbench.cohort.store import Stored
     from workbench.cohort.summary import Summary
@@ -180,6 +182,38 @@ class Questions:
         from workbench.cohort.overlap import overlap
 
         return overlap(self, sets)
+
+    def check(
+        self, profile: str = "eucaim-minimum", *, description: Description | None = None, tier3: bool = False
+    ) -> Checked:
+        """Which minimum attributes are there: one row per check, counted, with examples and remedies.
+
+        Parameters
+        ----------
+        profile : str, default "eucaim-minimum"
+            Minimum attributes of EUCAIM's handbook.
+        description : mapping or path, optional
+            What the description of the dataset says of its annotations; see
+            :func:`workbench.cohort.minimum.check`.
+        tier3 : bool, default False
+            The formats that tier 3 asks for are mandatory too.
+
+        Returns
+        -------
+        Checked
+            ``table``, ``by_node``, ``passed``, ``failing``; text, HTML, ``shareable()``.
+
+        Raises
+        ------
+        UsageError, PathNotFound
+
+        Examples
+        --------
+        ``cohort.check().table``
+        """
+        from workbench.cohort.minimum.checking import check
+
+        return check(self, profile, description=description, tier3=tier3)
 
     def summary(self, *, audience: Literal["local", "shareable"] | None = None) -> Summary:
         """Who holds what and what is irregular, as text and HTML.
