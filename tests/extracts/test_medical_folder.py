@@ -155,3 +155,12 @@ def test_reference_tree_opens(tmp_path: Path, reference_dir: Path) -> None:
     ]  # fmt: skip
     assert {row.patient_id for row in extract.clinical} == {"subject-01", "subject-02", "subject-03"}
     assert _told(extract) == [("modality-missing", "subject-02", 1)]
+
+
+def test_centres_and_tables_outside_are_read_as_of_any_layout(tmp_path: Path) -> None:
+    root = trees.medical_folder(tmp_path, "FOLDER_NAME,center\nsubject-01,east\nsubject-02,west\n")
+    labs = tmp_path / "labs.csv"
+    labs.write_text("FOLDER_NAME,psa\nsubject-01,4.2\n")
+    extract = extracts.open_extract(root, node_column="center", clinical=labs)
+    assert extract.nodes == {"subject-01": "east", "subject-02": "west"}
+    assert ("subject-01", "psa") in {(row.patient_id, row.variable) for row in extract.clinical}

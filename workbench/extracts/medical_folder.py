@@ -25,7 +25,7 @@ from workbench.findings import Finding
 
 NAME = "medical-folder"
 #: Options it understands.
-ACCEPTS = frozenset(("id_column", "header", "modalities", "masks"))
+ACCEPTS = clinical.OPTIONS | {"modalities", "masks"}
 #: Level of the images.
 LEVEL: Final = 3
 #: The only timepoint there is.
@@ -135,6 +135,7 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
         series=tuple(series),
         clinical=tables_read.clinical,
         studies=tables_read.studies,
+        nodes=tables_read.nodes,
         tables=(*tables_read.files, *beside),
         declared={"subjects": len(subjects)},
         findings=(*tree.findings, *findings, *tables_read.findings),
