@@ -164,3 +164,11 @@ def test_centres_and_tables_outside_are_read_as_of_any_layout(tmp_path: Path) ->
     extract = extracts.open_extract(root, node_column="center", clinical=labs)
     assert extract.nodes == {"subject-01": "east", "subject-02": "west"}
     assert ("subject-01", "psa") in {(row.patient_id, row.variable) for row in extract.clinical}
+
+
+@pytest.mark.parametrize("place", ["dicom/P1/CT/1", "dicom/P1/CT/image/1", "dicom/P1/CT/a/b/1"])
+def test_images_further_down_make_it_another_layout(tmp_path: Path, place: str) -> None:
+    root = trees.medical_folder(tmp_path)
+    assert extracts.detect(root) == "medical-folder"
+    trees.image(root / place)
+    assert extracts.detect(root) == "plain"

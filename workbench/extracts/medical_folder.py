@@ -54,8 +54,10 @@ def detect(sample: Sample, /) -> bool:
                 if level != LEVEL - 1 or not is_nifti(name):
                     return False
                 found = True
-    deeper = any(not _beside(name) for path in sample.folders(LEVEL) for name in sample.tree.folder(path).files)
-    return found and not deeper and all(map(_beside, sample.root_files))
+    if not found or not all(map(_beside, sample.root_files)):
+        return False
+    below = (path for level in range(LEVEL, sample.LEVELS + 1) for path in sample.folders(level))
+    return all(_beside(name) for path in below for name in sample.tree.folder(path).files)
 
 
 def _beside(name: str) -> bool:
