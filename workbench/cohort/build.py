@@ -17,7 +17,7 @@ from workbench.cohort.deciding import SILENT
 from workbench.cohort.harmonise import VALUES as OF_EXTRACT
 from workbench.cohort.harmonise import Harmonised, Value, from_headers
 from workbench.cohort.label_sources import KINDS
-from workbench.cohort.listed import PROJECT, Places, against_headers, cancer_of, patient_of
+from workbench.cohort.listed import Places, against_headers, cancers_of, patient_of
 from workbench.cohort.mapped import mappings_of
 from workbench.cohort.nifti_series import nifti_rows
 from workbench.cohort.times import place
@@ -86,6 +86,7 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
         What names the clinical variables; by default that of the layout.
     """
     where = Places(extract.series)
+    cancers = cancers_of(extract, scan.instances)
     findings = _once((*extract.findings, *scan.findings))
     series_rows: list[dict[str, Any]] = []
     part_rows: list[dict[str, Any]] = []
@@ -106,11 +107,10 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
             study_keys.append(ref.study_key if ref else "")
             part_rows.extend(_part_row(extract, series, number, plan) for number, plan in enumerate(series.plans, 1))
             findings.extend(replace(finding, patient_id=patient) for finding in series.findings)
-            project = series.rows[PROJECT][0].as_py() if PROJECT in series.rows.column_names else ""
             header_values.append(
                 from_headers(
                     patient, sex=first["PatientSex"] or "", age=first["PatientAge"] or "", file=first["path"],
-                    cancer=cancer_of(project or ""),
+                    cancer=cancers.get(series.uid, ""),
                 )
             )  # fmt: skip
             advance(1)

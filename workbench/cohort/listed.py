@@ -11,6 +11,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from workbench.dicom.listing import Place
+from workbench.dicom.scan import scan
 from workbench.extracts.composed import images_layout, tables_layout
 from workbench.extracts.record import Extract, SeriesRef
 from workbench.findings import Finding
@@ -23,11 +25,10 @@ NAMED_BY_UID: Final = {"idc": re.compile(r"[A-Z0-9]+_(\d+(?:\.\d+)+)")}
 HEADERS_DECIDE: Final = frozenset({"idc"})
 #: Layouts that say nowhere how many images a series has.
 UNCOUNTED: Final = frozenset({"datmat"})
-#: Further header columns by layout. The dataset service's nodes write the project of an image into (70D1,2000), as
-#: text or as bytes (chaimeleon-eu/dataset-service, ``dicom.py``).
-EXTRA_TAGS: Final = {"dataset-service": ((0x70D1, 0x2000),)}
-#: Name of that column, and what the project's first two words may be there.
-PROJECT: Final = "70d12000"
+#: The dataset service's nodes write the project of an image into this element, as text or as bytes
+#: (chaimeleon-eu/dataset-service, ``dicom.py``).
+PROJECT: Final = {"dataset-service": (0x70D1, 0x2000)}
+#: What the project's first two words may be there.
 _CANCERS: Final = frozenset(f"{organ} cancer" for organ in ("lung", "colon", "rectum", "breast", "prostate"))
 _COLUMNS: Final = ("path", "SeriesInstanceUID", "StudyInstanceUID", "InstanceNumber", "NumberOfFrames", "kind")
 
@@ -69,6 +70,35 @@ def cancer_of(project: str) -> str:
     """
     words = " ".join(project.casefold().split()[:2])
     return words if words in _CANCERS else ""
+
+
+def cancers_of(extract: Extract, instances: pa.Table) -> dict[str, str]:
+    """Cancer type by series, from the project in its first file; empty for layouts without one.
+
+    Parameters
+    ----------
+    extract : Extract
+        As its adapter listed it.
+    instances : pyarrow.Table
+        Usable rows of the header table.
+    """
+    tag = PROJECT.get(images_layout(extract))
+    if tag is None or not instances.num_rows:
+        return {}
+    first: dict[str, str] = {}
+    for uid, path in zip(instances["SeriesInstanceUID"].to_pylist(), instances["path"].to_pylist(), strict=True):
+        first.setdefault(uid, path)
+    # One file speaks for a series: written as bytes, the element takes the slow way through a header.
+    found = scan(
+        extract.root,
+        places=[Place(path) for path in first.values()],
+        allowed_roots=extract.allowed_roots,
+        tags=[tag],
+        label=f"{extract.node}: projects",
+    )
+    projects = dict(zip(found.table["path"].to_pylist(), found.table.column(-1).to_pylist(), strict=True))
+    named = {uid: cancer_of(projects.get(path) or "") for uid, path in first.items()}
+    return {uid: cancer for uid, cancer in named.items() if cancer}
 
 
 @dataclass(slots=True)

@@ -19,7 +19,6 @@ from workbench.cohort.mapped import mappings_of
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.dicom.listing import FileEntry, Place, list_files
 from workbench.errors import ChangedFile, EmptyExtract, QueryError
-from workbench.extracts.composed import images_layout
 from workbench.extracts.record import Clinical, Extract
 from workbench.findings import Finding
 from workbench.options import options
@@ -193,7 +192,6 @@ def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[
 
     from workbench.cohort.build import build_tables
     from workbench.cohort.label_sources import with_sources
-    from workbench.cohort.listed import EXTRA_TAGS, PROJECT
     from workbench.dicom.index import HeaderIndex
     from workbench.dicom.scan import scan
 
@@ -202,7 +200,6 @@ def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[
         places=how.places,
         allowed_roots=extract.allowed_roots,
         index=HeaderIndex(how.headers),
-        tags=EXTRA_TAGS.get(images_layout(extract), ()),
         label=f"{extract.node}: headers",
     )
     nifti = any(ref.resource == "NIFTI" for ref in extract.series)
@@ -213,9 +210,7 @@ def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[
     found = with_sources(found, extract.root)
     tables = build_tables(extract, found, mapping=how.mapping)
     nodes = pa.array([extract.node] * found.instances.num_rows, pa.string())
-    # Columns that only this layout has are used by now: tables of all extracts have the same.
     instances = found.instances.append_column("node", nodes)
-    instances = instances.select([name for name in instances.column_names if name != PROJECT])
     made = {name: instances if name == "instances" else getattr(tables, name) for name in BASE}
     digests = _table_digests(extract)
     facts = {"tables": digests, "read": sorted(_read_from(extract, tables.values) & digests.keys())}
