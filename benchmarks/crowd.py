@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +53,12 @@ def template(size: int = 4) -> bytes:
     return data
 
 
+@cache
+def _starts(data: bytes, name: str) -> tuple[int, ...]:
+    """Where a placeholder stands in the template: a value may look like the placeholder of another."""
+    return tuple(match.start() for match in re.finditer(re.escape(_PLACES[name].encode()), data))
+
+
 def filled(
     data: bytes, *, patient: int, study: int, series: int, instance: int, modality: str, age: int, sex: str,
     date: str, number: int, z: float, prefix: str = "P",
@@ -61,11 +69,12 @@ def filled(
         "series": f"{_ROOT}2{series:09d}", "instance": f"{_ROOT}3{instance:09d}", "modality": modality,
         "age": f"{age:03d}Y", "sex": f"{sex} ", "date": date, "number": f"{number:4d}", "z": f"{z:8.2f}",
     }  # fmt: skip
+    filled_in = bytearray(data)
     for name, value in values.items():
-        place = _PLACES[name]
-        assert len(value) == len(place), name
-        data = data.replace(place.encode(), value.encode())
-    return data
+        assert len(value) == len(_PLACES[name]), name
+        for start in _starts(data, name):
+            filled_in[start : start + len(value)] = value.encode()
+    return bytes(filled_in)
 
 
 def write_patients(folder: Path, *, nodes: int = 3, patients: int = 10_000) -> list[Path]:
