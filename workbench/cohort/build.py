@@ -20,6 +20,7 @@ from workbench.cohort.label_sources import KINDS
 from workbench.cohort.listed import Places, against_headers, cancers_of, patient_of
 from workbench.cohort.mapped import mappings_of
 from workbench.cohort.nifti_series import nifti_rows
+from workbench.cohort.spool import spooled
 from workbench.cohort.times import place
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.cohort.vocabulary.tables import variables
@@ -128,9 +129,8 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
         text = "patient id of the headers and of the listing differ"
         findings.append(Finding("patient-id-mismatch", text, patient_id=patient, count=count))
     clinical = Harmonised(extract.clinical, mapping or mappings_of(extract))
-    batches = list(clinical.batches())
+    stated = spooled(clinical.batches(), OF_EXTRACT)
     findings.extend(clinical.findings)
-    stated = pa.Table.from_batches(batches, OF_EXTRACT)
     findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}, stated))
     findings.extend(_label_sources(series_rows))
     findings.extend(against_headers(extract, where, scan.instances))
@@ -269,8 +269,8 @@ def _conflicts(values: pa.Table) -> list[Finding]:
     exclusive = [variable.name for variable in variables().values() if variable.type in _EXCLUSIVE]
     kept = pc.and_(pc.is_in(values["variable"], pa.array(exclusive, _TEXT)), pc.is_valid(values["value"]))
     kept = pc.and_(kept, pc.invert(pc.is_in(values["rule"], pa.array(sorted(SILENT)))))
-    of_case = values.filter(kept).group_by(["variable", "patient_id", "timepoint", "episode", "date", "offset_days"])
-    different = of_case.aggregate([("value", "count_distinct")])
+    case = ["variable", "patient_id", "timepoint", "episode", "date", "offset_days"]
+    different = values.select([*case, "value"]).filter(kept).group_by(case).aggregate([("value", "count_distinct")])
     cases = Counter(different.filter(pc.greater(different["value_count_distinct"], 1))["variable"].to_pylist())
     return [Finding("value-conflict", name, count=count) for name, count in sorted(cases.items())]
 

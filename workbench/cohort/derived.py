@@ -27,7 +27,7 @@ class Derived:
         self._place = ("", 0)
 
     def look(self, batch: pa.RecordBatch) -> None:
-        """Take notice of the values of one batch."""
+        """Take notice of the values of one batch; of an extract with birth dates."""
         at, names = encoded(batch["variable"])
         wanted = np.array([name in _ASKED for name in names], bool)
         if not wanted.any():

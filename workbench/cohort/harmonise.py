@@ -184,7 +184,9 @@ class Harmonised:
         failed = pc.and_(pc.equal(made_columns["rule"], "missing"), pc.equal(made_columns["raw_value"], "NOT FOUND"))
         made_columns["rule"] = pc.if_else(failed, "not-found", made_columns["rule"])
         done = pa.RecordBatch.from_arrays([made_columns[name] for name in VALUES.names], schema=VALUES)
-        self._derived.look(done)
+        # Without birth dates nothing follows, and nothing is held.
+        if self._survey.holds("birth_date"):
+            self._derived.look(done)
         return done
 
     def _decided(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.cohort.vocabulary.tables import Variable, values_of, variables
+from workbench.cohort.vocabulary.tables import values_of, variables
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -135,10 +135,3 @@ def _series_schema(name: str) -> pa.SeriesSchema:
 
 def _number(text: str) -> float:
     return float(text) if re.fullmatch(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", text) else float("nan")
-
-
-def described(variable: Variable) -> str:
-    """What a value of a variable may be, in words, for the documentation."""
-    if variable.low is not None and variable.high is not None:
-        return f"{variable.low:g} to {variable.high:g}"
-    return ""

@@ -80,6 +80,10 @@ class Survey:
         if len(self._words[key]) <= MANY and fold(text) not in MISSING:
             self._words[key].add(fold(text))
 
+    def holds(self, variable: str) -> bool:
+        """Whether some column seen is of a variable."""
+        return any(variable in rule.variables for source in self._rules.values() for rule in source.rules)
+
     def source(self, table: str, name: str) -> Source:
         """A column with what all of it says."""
         key = (table, name)
