@@ -14,6 +14,8 @@ from workbench.options import Options
 def options(monkeypatch: pytest.MonkeyPatch) -> Options:
     for name in ("CACHE", "LINK_ROOTS", "MEMORY", "PROGRESS", "WORKERS"):
         monkeypatch.delenv(f"WORKBENCH_{name}", raising=False)
+    for name in ("DATA_PATH", "SANDBOX_PATH"):
+        monkeypatch.delenv(name, raising=False)
     return Options()
 
 
@@ -99,3 +101,49 @@ def test_no_more_processes_than_memory_holds(options: Options, monkeypatch: pyte
     assert options.workers == 3
     monkeypatch.setenv("WORKBENCH_MEMORY", "256MB")
     assert options.workers == 1
+
+
+class TestMountedFolders:
+    """The two variables of a federation that starts a job over data it mounts."""
+
+    def test_links_may_lead_into_the_data(self, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WORKBENCH_LINK_ROOTS", "/lake")
+        monkeypatch.setenv("DATA_PATH", "/data")
+        assert options.link_roots == (Path("/lake"), Path("/data"))
+        options.link_roots = ["/other"]
+        assert options.link_roots == (Path("/other"),)
+
+    def test_the_cache_and_what_is_written_go_to_the_sandbox(
+        self, options: Options, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        assert options.output("reports") == "reports"
+        monkeypatch.setenv("SANDBOX_PATH", str(tmp_path))
+        assert options.output("reports") == str(tmp_path / "reports")
+        assert options.cache == tmp_path / "workbench-cache"
+        assert stat.S_IMODE(options.cache_folder("a").parent.stat().st_mode) == 0o700
+        monkeypatch.setenv("WORKBENCH_CACHE", "/elsewhere")
+        assert options.cache == Path("/elsewhere")
+
+    @pytest.mark.parametrize("value", ["", "data", "./data"])
+    def test_a_variable_that_is_no_absolute_path_is_somebody_elses(
+        self, options: Options, monkeypatch: pytest.MonkeyPatch, value: str
+    ) -> None:
+        monkeypatch.setenv("DATA_PATH", value)
+        monkeypatch.setenv("SANDBOX_PATH", value)
+        assert (options.data_path, options.sandbox_path, options.link_roots) == (None, None, ())
+
+    def test_what_is_not_here_is_looked_for_in_the_data(
+        self, options: Options, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        data, here = tmp_path / "da[t]a", tmp_path / "here"
+        for folder in (data / "north", data / "south", here / "south"):
+            folder.mkdir(parents=True)
+        monkeypatch.chdir(here)
+        assert options.at_hand("north") == "north"
+        monkeypatch.setenv("DATA_PATH", str(data))
+        assert options.at_hand("north") == str(data / "north")
+        assert options.at_hand("south") == "south"
+        assert options.at_hand("absent") == "absent"
+        assert options.at_hand(str(data / "north")) == str(data / "north")
+        monkeypatch.chdir(data / "north")
+        assert options.at_hand("no*") == str(tmp_path / "da[[]t]a" / "no*")

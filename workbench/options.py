@@ -9,10 +9,20 @@
 ``WORKBENCH_MEMORY``      memory to use at most, e.g. ``4GB`` (default: no limit of ours); see :attr:`Options.memory`
 ``WORKBENCH_WORKERS``     processes or threads at most (default: the machine's cores, at most 8)
 ========================  ======================================================================
+
+Where a federation starts a job over data that it mounts, two variables of its own are honoured when they name
+folders by absolute paths:
+
+========================  ======================================================================
+``DATA_PATH``             read-only data: relative paths of extracts that are not here are looked for there, and
+                          links inside extracts may lead there
+``SANDBOX_PATH``          writable place: the cache and what commands write by default go there
+========================  ======================================================================
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import sys
@@ -57,11 +67,38 @@ class Options:
     def cache(self) -> Path:
         """Folder for indices and caches; made on first use by :meth:`cache_folder`."""
         value = self._set.get("cache") or os.environ.get("WORKBENCH_CACHE")
-        return Path(str(value)).expanduser() if value else _default_cache()
+        if value:
+            return Path(str(value)).expanduser()
+        sandbox = self.sandbox_path
+        return _default_cache() if sandbox is None else sandbox / "workbench-cache"
 
     @cache.setter
     def cache(self, value: str | os.PathLike[str]) -> None:
         self._set["cache"] = str(value)
+
+    @property
+    def data_path(self) -> Path | None:
+        """Folder of read-only data that ``DATA_PATH`` names; None without one."""
+        return _mounted("DATA_PATH")
+
+    @property
+    def sandbox_path(self) -> Path | None:
+        """Writable folder that ``SANDBOX_PATH`` names; None without one."""
+        return _mounted("SANDBOX_PATH")
+
+    def at_hand(self, path: str | os.PathLike[str]) -> str:
+        """Where a path or pattern is looked for: here, or in :attr:`data_path` where it matches nothing here."""
+        text = os.path.expanduser(os.fspath(path))
+        base = self.data_path
+        if base is None or not text or os.path.isabs(text) or _there(text):
+            return text
+        there = os.path.join(glob.escape(str(base)), text) if glob.has_magic(text) else os.path.join(base, text)
+        return there if _there(there) else text
+
+    def output(self, name: str) -> str:
+        """Where a command writes what nobody gave a place: here, or in :attr:`sandbox_path`."""
+        sandbox = self.sandbox_path
+        return name if sandbox is None else str(sandbox / name)
 
     @property
     def link_roots(self) -> tuple[Path, ...]:
@@ -69,7 +106,8 @@ class Options:
         value = self._set.get("link_roots")
         if value is None:
             text = os.environ.get("WORKBENCH_LINK_ROOTS", "")
-            return tuple(Path(part) for part in text.split(os.pathsep) if part)
+            data = self.data_path
+            return (*(Path(part) for part in text.split(os.pathsep) if part), *([] if data is None else [data]))
         return value  # type: ignore[return-value]
 
     @link_roots.setter
@@ -210,6 +248,17 @@ def _bytes(value: object) -> int:
     if count < LEAST_MEMORY:
         raise UsageError(f"memory of {value!r} is too little", remedy=f"use {LEAST_MEMORY // 10**6}MB or more")
     return count
+
+
+def _mounted(variable: str) -> Path | None:
+    """Folder that a variable of the surroundings names; only an absolute path is one of these."""
+    text = os.environ.get(variable, "")
+    return Path(text) if os.path.isabs(text) else None
+
+
+def _there(text: str) -> bool:
+    """Whether a path exists or a pattern matches anything."""
+    return os.path.lexists(text) or (glob.has_magic(text) and next(glob.iglob(text), None) is not None)
 
 
 def _cores() -> int:

@@ -97,7 +97,7 @@ def _places(paths: Paths) -> tuple[Path, list[Place]]:
     if "" in several:
         raise UsageError("an empty path", remedy="name a folder or files; '.' is the one you are in")
     # One pass of absolute names: a list of a thousand files must not resolve each of them.
-    names = [os.path.abspath(path) for path in several]
+    names = [os.path.abspath(options.at_hand(path)) for path in several]
     for name, path in zip(names, several, strict=True):
         if not os.path.lexists(name) or not os.path.exists(name):
             raise PathNotFound("no such file or folder", file=str(path), remedy=_way_to(str(path)))

@@ -62,49 +62,60 @@ def workbench() -> None:
     """Open what several hospitals handed over as one cancer-imaging cohort."""
 
 
+#: Exit code after Ctrl-C.
+INTERRUPTED: Final = 130
+#: What ends a command early, and what is said; it returns 128 and the signal's number, as shells have it.
+SIGNALS: Final = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+
 class _Interrupts:
-    """Remembers that Ctrl-C was pressed.
+    """Remembers that Ctrl-C was pressed, or that a batch system ended the job (SIGTERM); both stop in the same way.
 
     A library in the middle of its C code may turn the KeyboardInterrupt into an error of its own (RuntimeError in
     DuckDB, ImportError where a compiled module is just being imported), so the exception's type does not tell.
     """
 
     def __init__(self) -> None:
-        self.seen = False
-        # Who starts a command in the background with Ctrl-C switched off means it.
+        self.seen: signal.Signals | None = None
+        # Who starts a command in the background with Ctrl-C switched off means it; a handler of somebody else stays.
         here = threading.current_thread() is threading.main_thread()
-        self._ours = here and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+        usual = {signal.SIGINT: (signal.SIG_DFL, signal.default_int_handler), signal.SIGTERM: (signal.SIG_DFL,)}
+        self._ours = [number for number, known in usual.items() if here and signal.getsignal(number) in known]
 
     def __enter__(self) -> _Interrupts:
-        if self._ours:
-            signal.signal(signal.SIGINT, self._note)
+        for number in self._ours:
+            signal.signal(number, self._note)
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.seen = True
+        if self.seen is signal.SIGTERM:
+            # It is stopping already; what it keeps on the way is not to be cut off. Nobody waits at a keyboard.
+            return
+        self.seen = signal.Signals(number)
         signal.default_int_handler(number, frame)
 
     def __exit__(self, *details: object) -> None:
         # From here on only the interpreter winds up: what was asked for is done or told.
-        if self._ours:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in self._ours:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exit codes: 0 fine, 1 failed or refused, 2 misuse, 130 interrupted."""
+    """Run the command line; exit codes: 0 fine, 1 failed or refused, 2 misuse, 130 interrupted, 143 terminated."""
     with _Interrupts() as interrupts:
         try:
             code = _run(arguments)
         except BaseException as error:
-            if not interrupts.seen and not isinstance(error, KeyboardInterrupt):
+            if interrupts.seen is None and not isinstance(error, KeyboardInterrupt):
                 raise
-            code = 130
-        if code == 130 or (code != 0 and interrupts.seen):
-            code = 130
+            code = INTERRUPTED
+        if code == INTERRUPTED or (code != 0 and interrupts.seen is not None):
+            number = interrupts.seen or signal.SIGINT
+            code = 128 + number
             # CPython dies by the signal at exit when the last text it executed (as dataclasses do) ended in
             # KeyboardInterrupt, caught or not; one that ends well clears it (pythonrun.c).
             exec("")
-            click.echo("interrupted; what was finished is kept, the same command goes on from there", err=True)
+            click.echo(f"{SIGNALS[number]}; what was finished is kept, the same command goes on from there", err=True)
     sys.exit(code)
 
 
@@ -117,7 +128,7 @@ def _run(arguments: list[str] | None) -> int:
         error.show()
         return 2
     except click.Abort:
-        return 130
+        return INTERRUPTED
     except WorkbenchError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code

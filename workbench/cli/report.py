@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from workbench.cli.shared import print_json
+from workbench.options import options
 
 
 @click.group("report", epilog="Example: workbench report run cohort-profile demo/extracts/* --link-root demo/datalake")
@@ -55,7 +56,13 @@ def show(template: str, as_json: bool) -> None:
 @click.option("--param", "-p", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
 @click.option("--link-root", "link_roots", multiple=True, metavar="FOLDER",
               help="Folder outside the extracts that links in them may lead to; may be repeated.")  # fmt: skip
-@click.option("--out", default="reports", show_default=True, metavar="FOLDER", help="Where the runs and the index go.")
+@click.option(
+    "--out",
+    default=lambda: options.output("reports"),
+    show_default="reports",
+    metavar="FOLDER",
+    help="Where the runs and the index go.",
+)
 @click.option("--force", is_flag=True, help="Run even where the same run is already there.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def run(
@@ -111,7 +118,7 @@ def _reason(error: dict[str, Any]) -> str:
 
 
 @command.command("index", epilog="Example: workbench report index reports")
-@click.argument("out", default="reports")
+@click.argument("out", default=lambda: options.output("reports"))
 def index(out: str) -> None:
     """Write the index page over all runs below OUT."""
     from workbench.reports import write_index

@@ -29,7 +29,7 @@ from workbench.dicom.series import Series, iterate_series
 from workbench.dicom.stacks.stack import Plan
 from workbench.extracts.record import Extract, SeriesRef
 from workbench.findings import Finding
-from workbench.progress import task
+from workbench.progress import task, track
 
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 SERIES: Final = pa.schema(
@@ -129,7 +129,8 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
         text = "patient id of the headers and of the listing differ"
         findings.append(Finding("patient-id-mismatch", text, patient_id=patient, count=count))
     clinical = Harmonised(extract.clinical, mapping or mappings_of(extract))
-    stated = spooled(clinical.batches(), OF_EXTRACT)
+    told = track(clinical.batches(), f"{extract.node}: clinical values", unit="batches")
+    stated = spooled(told, OF_EXTRACT)
     findings.extend(clinical.findings)
     findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}, stated))
     findings.extend(_label_sources(series_rows))

@@ -50,7 +50,7 @@ def open_cohort(
     Parameters
     ----------
     paths : path, glob pattern, or list of these
-        Folders as the nodes handed them over.
+        Folders as the nodes handed them over. A relative one that is not here is looked for in ``options.data_path``.
     layout : str, optional
         Layout of all of them, where detection should not decide.
     node : str or mapping, optional
@@ -188,7 +188,7 @@ def _by_folder(given: Mapping[str, T], folders: list[Path], what: str) -> dict[P
     UsageError
         A path that is none of the extracts.
     """
-    places = {os.path.abspath(os.path.expanduser(os.fspath(path))): value for path, value in given.items()}
+    places = {os.path.abspath(options.at_hand(path)): value for path, value in given.items()}
     unknown = set(places) - {os.path.abspath(folder) for folder in folders}
     if unknown:
         names = ", ".join(sorted(Path(path).name for path in unknown))
@@ -270,7 +270,7 @@ def expand(paths: Paths) -> list[Path]:
         raise UsageError("no path given", remedy="name at least one extract")
     found: list[Path] = []
     for item in given:
-        text = os.path.expanduser(os.fspath(item))
+        text = options.at_hand(item)
         if os.path.lexists(text) or not glob.has_magic(text):
             matches = [text]
         else:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workbench.findings import Finding
+from workbench.progress import Advance, task
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +77,28 @@ def list_files(
     allowed_roots : iterable of Path
         Folders outside *root* that links may lead to.
     """
-    found = survey(root, places, allowed_roots=allowed_roots)
+    with task("listing", None) as advance:
+        found = survey(root, places, allowed_roots=allowed_roots, advance=advance)
     return found.files, found.findings
 
 
-def survey(root: Path, places: Iterable[Place], *, allowed_roots: Iterable[Path] = ()) -> Listing:
+def _quiet(n: int = 1, /) -> None:
+    """No progress is shown."""
+
+
+def survey(
+    root: Path, places: Iterable[Place], *, allowed_roots: Iterable[Path] = (), advance: Advance = _quiet
+) -> Listing:
     """Everything one pass tells of the places: files, folders, where links lead, what could not be followed.
 
     Parameters
     ----------
     root, places, allowed_roots
         As for :func:`list_files`.
+    advance : callable
+        Called with the number of files found since it was called last.
     """
-    walk = _Walk(str(root), tuple(os.path.realpath(folder) for folder in (root, *allowed_roots)))
+    walk = _Walk(str(root), tuple(os.path.realpath(folder) for folder in (root, *allowed_roots)), advance)
     for place in places:
         walk.place(place)
     return Listing(
@@ -99,7 +109,8 @@ def survey(root: Path, places: Iterable[Place], *, allowed_roots: Iterable[Path]
 class _Walk:
     """State of one pass: folders already seen, so that a circle of links ends."""
 
-    def __init__(self, root: str, allowed: tuple[str, ...]) -> None:
+    def __init__(self, root: str, allowed: tuple[str, ...], advance: Advance) -> None:
+        self.advance = advance
         self.root = root
         self.allowed = allowed
         self.starts = tuple(base.rstrip(os.sep) + os.sep for base in allowed)
@@ -160,6 +171,7 @@ class _Walk:
                 continue
             self.seen_folders.add(seen)
             self.folders.append(prefix)
+            before = len(self.files)
             subfolders: list[tuple[str, str, os.stat_result]] = []
             links: list[tuple[str, str, os.stat_result]] = []
             start = f"{prefix}/" if prefix else ""
@@ -184,6 +196,7 @@ class _Walk:
                         add(FileEntry(path, inner.st_size, inner.st_mtime_ns))
                 elif recursive and stat.S_ISDIR(inner.st_mode):
                     (links if is_link else subfolders).append((entry.path, path, inner))
+            self.advance(len(self.files) - before)
             pending[:0] = links
             pending.extend(subfolders)
 

@@ -251,7 +251,7 @@ def _existing(path: str | os.PathLike[str]) -> Path:
         raise UsageError("empty path", remedy="name a folder; '.' is the current one")
     shown = printable(given)
     try:
-        root = Path(os.path.realpath(os.path.expanduser(given), strict=True))
+        root = Path(os.path.realpath(options.at_hand(given), strict=True))
         if not root.is_file():
             os.scandir(root).close()
     except FileNotFoundError:

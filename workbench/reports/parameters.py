@@ -18,6 +18,8 @@ from typing import Any, ClassVar, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from workbench.options import options
+
 #: What a problem's code means; codes never change meaning.
 CODES: Final[dict[str, str]] = {
     "param:unknown": "no parameter has this name",
@@ -285,7 +287,7 @@ def _paths(name: str, item: Any, problems: list[Problem]) -> list[Any]:
     """Absolute paths that exist; a pattern with ``*`` stands for what it matches."""
     if not isinstance(item, str | os.PathLike):
         return [item]
-    path = Path(os.path.abspath(Path(item).expanduser()))
+    path = Path(os.path.abspath(options.at_hand(item)))
     if path.exists():
         return [path]
     if any(sign in str(item) for sign in "*?["):
