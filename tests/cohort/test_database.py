@@ -71,6 +71,8 @@ def test_columns_of_the_public_tables(cohort: wb.Cohort) -> None:
     assert {"raw_variable", "raw_value", "table", "file", "row", "rule"} <= set(cohort.values)
     assert list(cohort.findings) == ["severity", "code", "node", "count", "what", "where", "remedy"]
     assert list(cohort.variables) == ["variable", "type", "unit", "description"]
+    # What names a row is no variable of it.
+    assert not {"node", "patient_id", "timepoint"} & set(cohort.variables["variable"])
 
 
 def test_serious_findings_come_first(cohort: wb.Cohort) -> None:

@@ -92,7 +92,8 @@ class Cohort(Questions, Images):
         """The harmonised variables that occur: type, UCUM unit, description."""
         import pandas as pd
 
-        there = self._database.columns("clinical")
+        # The vocabulary has the keys too, which name the row and are no value in it.
+        there = set(self._database.columns("clinical")) - {"node", "patient_id", "timepoint"}
         rows = [(v.name, v.type, v.unit, v.description) for v in variables().values() if v.name in there]
         return pd.DataFrame(rows, columns=["variable", "type", "unit", "description"])
 
