@@ -60,7 +60,7 @@ def test_a_lone_localiser_is_not_news(tmp_path: Path) -> None:
     [
         ({"LossyImageCompression": "01"}, "lossy-compression"),
         ({"Modality": "ECG"}, "units-unknown"),
-        ({"RescaleSlope": None}, "units-unknown"),
+        ({"RescaleSlope": None}, "rescale-impossible"),
     ],
 )
 def test_what_pixels_are_is_told(tags: dict[str, Any], code: str, tmp_path: Path) -> None:

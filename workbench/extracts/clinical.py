@@ -159,6 +159,7 @@ def batches(table: Table, seen: Survey) -> Iterator[pa.RecordBatch]:
 
     Examples
     --------
+    >>> from workbench.extracts.survey import survey
     >>> table = Table.of("a.csv", ("patient_id", "visit", "psa"), [("P1", "1", "4.2")])
     >>> clinical = Clinical([partial(batches, table, survey(table, ReadOptions()))])
     >>> [(row.patient_id, row.timepoint, row.variable, row.value) for row in clinical]

@@ -206,6 +206,7 @@ def parse(
 
     Examples
     --------
+    >>> from io import StringIO
     >>> broken = []
     >>> list(parse(StringIO('a,b\n1,"x\n2,y\n'), ",", broken=broken)), broken
     ([(1, ('a', 'b')), (3, ('2', 'y'))], [2])

@@ -1,6 +1,6 @@
 """A filter with three conditions and a group-by over the million series of the public archive, beside pandas.
 
-Run: python -m benchmarks.p15_catalogue   (needs the extra catalogue)
+Run: python -m benchmarks.p19_catalogue   (needs the extra catalogue)
 
 Both sides hold the table open: ours as Parquet asked by DuckDB, pandas as a frame in memory with the normalised
 columns it needs. Counts are equal first.
@@ -48,7 +48,7 @@ def main() -> None:
     print(f"{len(frame):,} series, {len(ours)} groups of {ours['n'].sum():,} series; equal counts")
     calls = {"workbench": by_catalogue, "pandas, columns in memory": by_pandas, "pandas, from the file": from_file}
     timings = interleaved(calls, rounds=11)
-    record("p15_catalogue", timings, baseline="workbench")
+    record("p19_catalogue", timings, baseline="workbench")
 
 
 if __name__ == "__main__":
