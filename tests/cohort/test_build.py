@@ -11,6 +11,9 @@ import pytest
 
 import workbench as wb
 from tests import factories
+from workbench.cohort.build import SERIES
+from workbench.cohort.cases import OF_IMAGES
+from workbench.cohort.vocabulary.tables import variables
 from workbench.synthetic import write_federation
 
 
@@ -110,3 +113,32 @@ def test_a_label_that_changed_since_is_not_drawn_and_the_image_still_loads(
     assert "mask" not in loaded
     assert "image" in loaded
     assert "label-unreadable" in loaded.attrs["findings"]
+
+
+def test_no_column_of_clinical_is_one_of_series_too() -> None:
+    names = {name.casefold() for name in SERIES.names}
+    assert {name for name in variables() if name in names} <= OF_IMAGES
+
+
+def test_a_table_may_speak_of_images_and_of_yes_and_no(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "patient_id,modality,episode,node,smoker,gleason,isup\nP1,CT,Diagnosis,x,ja,3+4,3\nP2,MR,Relapse,y,nein,7,\n"
+    )
+    cohort = wb.open_cohort(tmp_path, layout="plain", node="here")
+    clinical = cohort.clinical.set_index("patient_id")
+    assert {"modality", "episode"}.isdisjoint(clinical.columns)
+    assert [bool(value) for value in clinical["nicotine_abuse"]] == [True, False]
+    # Stated grade groups go before those that follow from a score, and that they differ is told.
+    assert clinical["isup_grade_group"].tolist()[0] == 3
+    assert "value-conflict" in set(cohort.findings["code"])
+    assert set(cohort.values.loc[cohort.values["variable"] == "modality", "value"]) == {"CT", "MR"}
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+def test_a_header_word_that_is_no_sex_stays_and_is_counted(write: Callable[..., Path]) -> None:
+    cohort = wb.open_cohort(write({"PatientSex": "6657", "PatientAge": "042y"}))
+    values = cohort.values.set_index("raw_variable")
+    assert values.loc["PatientAge", "value"] == "42"
+    assert values.loc["PatientSex", ["raw_value", "rule"]].tolist() == ["6657", "unmapped"]
+    found = cohort.findings
+    assert found.loc[found["code"] == "value-unmapped", "where"].tolist() == ["PatientSex in headers"]

@@ -76,8 +76,9 @@ def test_the_mapping_shown_can_be_used(tmp_path: Path) -> None:
 
 def test_words_of_rules_that_occur_are_told() -> None:
     rows = [
-        ("psa", "4"), ("age", "042Y"), ("sex", "M"), ("stage", "x"), ("gleason", "3+4"), ("shoe", "3"), ("t_stage", "2"),
-        ("psa", ""), ("diagnosis", "NOT FOUND"), ("date_of_diagnosis", "2019"), ("cause_of_death", "x"),
+        ("psa", "4"), ("age", "042Y"), ("sex", "M"), ("stage", "x"), ("gleason", "3+4"), ("shoe", "3"),
+        ("t_stage", "2"), ("psa", ""), ("diagnosis", "NOT FOUND"), ("date_of_diagnosis", "2019"),
+        ("cause_of_death", "x"),
         ("tumour_size", "3"),
     ]  # fmt: skip
     told = set(named(PAGE[PAGE.index("Words of `rule`") :].split("\n\n")[0]))

@@ -20,6 +20,7 @@ from workbench.cohort.label_sources import KINDS
 from workbench.cohort.listed import Places, against_headers, cancers_of, patient_of
 from workbench.cohort.mapped import mappings_of
 from workbench.cohort.nifti_series import nifti_rows
+from workbench.cohort.rules.read import UNMAPPED
 from workbench.cohort.spool import spooled
 from workbench.cohort.times import place
 from workbench.cohort.vocabulary.mapping import Mappings
@@ -135,8 +136,12 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
     findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}, stated))
     findings.extend(_label_sources(series_rows))
     findings.extend(against_headers(extract, where, scan.instances))
-    of_headers = [asdict(value) for value in _of_headers(series_rows, header_values)]
-    values = pa.concat_tables([stated, pa.Table.from_pylist(of_headers, OF_EXTRACT)])
+    of_headers = _of_headers(series_rows, header_values)
+    unknown = Counter(value.raw_variable for value in of_headers if value.rule == UNMAPPED)
+    findings += [
+        Finding("value-unmapped", f"{name} in headers", count=count) for name, count in sorted(unknown.items())
+    ]
+    values = pa.concat_tables([stated, pa.Table.from_pylist([asdict(value) for value in of_headers], OF_EXTRACT)])
     findings.extend(_conflicts(values))
     nodes = pa.array([extract.node], _TEXT).take(pa.array(np.zeros(values.num_rows, np.int64)))
     values_table = values.add_column(0, VALUES.field("node"), nodes)

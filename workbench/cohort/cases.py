@@ -67,17 +67,31 @@ order by e.node, e.patient_id, number
 """
 
 
+#: Variables of the vocabulary that tell of images or are keys: ``series`` and ``cases`` have them from the headers and
+#: the layout, so that a table's word for them stays in ``values`` and no condition is ambiguous.
+OF_IMAGES: Final = frozenset(
+    (
+        "node", "dataset_id", "patient_id", "episode", "imaging_timepoint", "study_instance_uid", "series_instance_uid",
+        "study_date", "acquisition_date", "modality", "body_part", "manufacturer", "manufacturer_model",
+        "series_description", "series_number", "slice_thickness", "segment_number", "segment_label",
+        "segment_description", "segment_algorithm_type", "segment_algorithm_name",
+    )
+)  # fmt: skip
+
+
 def clinical_view(present: Collection[str]) -> str:
     """SQL of the view ``clinical``: one row per case, one column per harmonised variable among *present*.
 
-    The case's own row goes before one without timepoint, a table's word before the header's; of several rows the
-    first one listed stands.
+    The case's own row goes before one without timepoint, a table's word before the header's, what is stated before
+    what follows from something else; of several rows the first one listed stands.
     """
     columns = []
     for variable in variables().values():
-        if variable.name not in present:
+        if variable.name not in present or variable.name in OF_IMAGES:
             continue
         pick = f"arg_min(value, nearness) filter (variable = '{variable.name}')"
+        if variable.type == "boolean":
+            pick = f"try_cast({pick} as boolean)"
         if variable.type == "number":
             pick = f"try_cast({pick} as double)"
         columns.append(f'{pick} as "{variable.name}"')
@@ -88,7 +102,7 @@ def clinical_view(present: Collection[str]) -> str:
         with near as (
             select c.node, c.patient_id, c.timepoint, c.number, v.variable, v.value,
                 (case v.timepoint when c.timepoint then 0 when '' then 1 else 2 end,
-                    v."table" = 'DICOM header', v.file, v.row) as nearness
+                    v."table" = 'DICOM header', v.rule like 'derived%', v.file, v.row) as nearness
             from cases c left join "values" v on v.node = c.node and v.patient_id = c.patient_id
                 and v.value is not null
                 and (v.timepoint in ('', c.timepoint) or v.variable in ({of_patient})))

@@ -21,6 +21,7 @@ from workbench.cohort.deciding import MISSING, Outcome, Source, decide
 from workbench.cohort.derived import Derived
 from workbench.cohort.rules.dates import iso
 from workbench.cohort.rules.numbers import parse
+from workbench.cohort.rules.read import UNMAPPED
 from workbench.cohort.rules.units import factor, ucum
 from workbench.cohort.survey import Survey
 from workbench.cohort.tally import Tally
@@ -319,7 +320,7 @@ def harmonise(rows: Iterable[ClinicalRow], *, mapping: Mappings | None = None) -
 def from_headers(patient_id: str, *, sex: str, age: str, file: str, cancer: str = "") -> list[Value]:
     """Values that DICOM headers give of a patient: sex, age at imaging, and the cancer that a private tag names.
 
-    What is no such value is left out.
+    What is no such value stays as a row without one; what is missing is left out.
     """
     found = []
     rules = mappings("idc")
@@ -327,9 +328,11 @@ def from_headers(patient_id: str, *, sex: str, age: str, file: str, cancer: str 
         if not raw:
             continue
         made = decide(Source("DICOM header", keyword, rules.rules("DICOM header", keyword)), raw)[0]
-        if made.value is not None and made.rule != "unmapped":
+        # A header's word that nobody knows is no value of the patient: it stays as raw_value alone.
+        known = None if made.rule == UNMAPPED else made.value
+        if known is not None or made.rule == UNMAPPED:
             value = Value(
-                patient_id, "", made.variable, made.value, made.unit, keyword, raw, "", "DICOM header", file, 0,
+                patient_id, "", made.variable, known, made.unit, keyword, raw, "", "DICOM header", file, 0,
                 made.rule, made.mapping, value_code=made.value_code, code_system=made.code_system,
             )  # fmt: skip
             found.append(value)
