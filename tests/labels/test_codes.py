@@ -39,7 +39,7 @@ def test_words_find_codes_whatever_their_case_and_order() -> None:
 
 
 def test_a_kind_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(UsageError, match="one of category, type, region"):
+    with pytest.raises(UsageError, match="'category', 'type' or 'region'"):
         search_codes("liver", kind="organ")  # type: ignore[arg-type]
 
 

@@ -108,3 +108,13 @@ def test_events_at_time_zero_count() -> None:
 def test_an_impossible_level_is_refused() -> None:
     with pytest.raises(UsageError, match="level"):
         kaplan_meier(remission(), time="weeks", event="relapse", level=95)
+
+
+def test_one_time_is_a_number_and_what_has_no_number_has_a_reason() -> None:
+    found = kaplan_meier(remission(), time="weeks", event="relapse", by="arm")
+    pd.testing.assert_frame_equal(found.at(24), found.at([24.0]))
+    at = found.at([-1, 0, 10, 23, 36]).set_index(["group", "time"])["reason"]
+    assert at["6-MP"].tolist() == [
+        "before the first patient", "no interval where nobody had the event", "", "", "nobody was followed beyond 35"
+    ]  # fmt: skip
+    assert at["placebo", 23] == at["placebo", 36] == "no interval where everybody had it"

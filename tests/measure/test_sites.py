@@ -164,7 +164,7 @@ def test_nothing_of_patients_is_in_the_result() -> None:
     ("options", "text"),
     [
         ({"covariates": ["node"]}, "is the node"),
-        ({"covariates": "age"}, "one text"),
+        ({"covariates": "age"}, "list of texts"),
         ({"covariates": ["height"]}, "no column 'height'"),
         ({"features": ["entropy"]}, "no feature 'entropy'"),
         ({"features": ["sex"]}, "holds no numbers"),

@@ -8,7 +8,10 @@ from typing import Any, SupportsFloat, cast
 import numpy as np
 import xarray as xr
 
+from workbench.arguments import short
 from workbench.errors import UsageError
+
+__all__ = ["finite_number", "image_of", "one_of", "short", "yes_no"]
 
 
 def finite_number(value: object, *, name: str, remedy: str) -> float:
@@ -71,19 +74,6 @@ def yes_no(value: object, *, name: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise UsageError(f"{name} cannot be {short(value)}", remedy="use True or False")
     return bool(value)
-
-
-def short(value: object) -> str:
-    """*value* in a message: as it is written where that is short, else what it is.
-
-    Examples
-    --------
-    >>> short("lung"), short(np.zeros(9))
-    ("'lung'", 'ndarray')
-    """
-    plain = isinstance(value, (str, bytes, bool, int, float, complex, list, tuple, dict, set, type(None), np.generic))
-    told = repr(value) if plain else type(value).__name__
-    return told if len(told) <= 60 else f"{told[:57]}..."
 
 
 def image_of(dataset: xr.Dataset, *, kinds: str = "biuf") -> xr.DataArray:

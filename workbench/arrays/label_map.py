@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from workbench.arguments import checked
 from workbench.arrays.lazy_masks import occupied_slices
 from workbench.errors import LabelError, UsageError
 
@@ -20,6 +21,7 @@ _MOST: Final = 65535
 _FACTS: Final = ("code", "standard", "number", "source_uid")
 
 
+@checked
 def label_map(dataset: xr.Dataset, *, variable: str = "mask", order: Sequence[str | int] | None = None) -> xr.DataArray:
     """``label`` (z, y, x), uint8 or uint16: 0 is background, *n* the *n*-th segment, counted from 1.
 

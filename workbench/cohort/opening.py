@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from workbench.arguments import checked
 from workbench.cohort.centres import store_nodes
 from workbench.cohort.cohort import Cohort
 from workbench.cohort.linkage import with_persons
@@ -26,6 +27,7 @@ PathLike = str | os.PathLike[str]
 Paths = PathLike | Iterable[PathLike]
 
 
+@checked
 def open_cohort(
     paths: Paths,
     *,

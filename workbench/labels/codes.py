@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal
 
+from workbench.arguments import checked
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def find_concept(code: str, kind: Kind) -> Concept | None:
     return next((c for c in of_code if kind == "region" and ANATOMY in c.categories), None)
 
 
+@checked
 def search_codes(words: str, *, kind: Kind | None = None) -> pd.DataFrame:
     """Codes whose meaning or value holds all the words: code, meaning, kind, category; one row each.
 

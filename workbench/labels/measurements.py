@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.arguments import checked
 from workbench.dicom.headers.deflated import header_source
 from workbench.errors import LabelError, PathNotFound, WorkbenchError
 from workbench.findings import Finding
@@ -144,6 +145,7 @@ def _table(rows: Iterable[Measurement], segments: Iterable[Segment]) -> pd.DataF
     return table
 
 
+@checked
 def read_measurements(path: str | Path, *, name: str = "") -> MeasurementReport:
     """Measurements of a DICOM structured report after TID 1500, with their units, methods and regions.
 

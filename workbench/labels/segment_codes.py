@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from workbench.arguments import short
 from workbench.errors import UsageError
 from workbench.labels.codes import Kind, concepts, find_concept
 from workbench.labels.segment import Segment
@@ -138,12 +139,19 @@ def _one(value: Any, known: set[str]) -> SegmentCodes:
             raise UsageError(f"no such thing to say of a segment: {', '.join(sorted(map(str, strangers)))}",
                              remedy=f"there are: {', '.join(sorted(known))}")  # fmt: skip
         return replace(SegmentCodes(), **value)
+    if not isinstance(value, (str, list, tuple)):
+        raise UsageError(f"codes cannot be {short(value)}", remedy="give 'scheme:value', (scheme, value, meaning) or a "
+                         "mapping with 'type', 'category', 'region'")  # fmt: skip
     return SegmentCodes(type=value)
+
+
+def _is_code(code: Any) -> bool:
+    return isinstance(code, (list, tuple)) and len(code) == 3 and all(isinstance(part, str) and part for part in code)
 
 
 def _resolved(code: CodeLike, kind: Kind, segment: str) -> tuple[str, str, str] | None:
     """Value, scheme and meaning; None where no code is given."""
-    if not code:
+    if isinstance(code, str) and not code:
         return None
     if isinstance(code, str):
         concept = find_concept(code, kind)
@@ -153,7 +161,7 @@ def _resolved(code: CodeLike, kind: Kind, segment: str) -> tuple[str, str, str] 
                 remedy=f"search_codes(..., kind={kind!r}) lists them; pass (scheme, value, meaning) for any other",
             )
         return concept.value, concept.scheme, concept.meaning
-    if len(code) != 3 or not all(isinstance(part, str) and part for part in code):
+    if not _is_code(code):
         raise UsageError(f"a code of segment {segment} is not (scheme, value, meaning)", remedy="give all three")
     return code[1], code[0], code[2]
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench import __version__
+from workbench.arguments import checked
 from workbench.errors import LabelError, PathNotFound, UsageError, WorkbenchError
 from workbench.labels.header import quiet
 from workbench.labels.plain_array import masks_of
@@ -30,6 +31,7 @@ SEGMENTATIONS: Final = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1
 FRACTION_STEPS: Final = 255
 
 
+@checked
 def to_seg(
     mask: Any,
     path: str | os.PathLike[str],
@@ -104,6 +106,9 @@ def to_seg(
     --------
     >>> to_seg(ds["mask"], "mask.dcm", images=ds, codes="SCT:108369006", algorithm="MANUAL")  # doctest: +SKIP
     """
+    if not hasattr(mask, "dtype"):
+        what = "a Dataset" if hasattr(mask, "data_vars") else f"{type(mask).__name__}"
+        raise UsageError(f"mask cannot be {what}", remedy="give an array of masks or labels: ds['mask']")
     target = _target(path)
     source = source_images(mask, images)
     fraction = fraction or _stated_fraction(mask)
@@ -144,11 +149,9 @@ def to_seg(
     return target
 
 
-def _target(path: Any) -> Path:
+def _target(path: str | os.PathLike[str]) -> Path:
     """Where to write, in a folder that is there."""
-    if not isinstance(path, (str, os.PathLike)) or not (name := str(os.fspath(path))) or "\0" in name:
-        raise UsageError("path is no name of a file", remedy="e.g. 'lesion.dcm'")
-    target = Path(name)
+    target = Path(path)
     if not target.parent.is_dir():
         raise PathNotFound("no such folder", file=target.parent.name, remedy="make it first, or check the path")
     if target.is_dir():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.arguments import checked
 from workbench.errors import UsageError
 from workbench.measure.crop import Region, region
 from workbench.measure.given import GivenMasks, masks_of
@@ -56,6 +57,7 @@ class _Pair:
     b: Region | None
 
 
+@checked
 def agreement(
     a: xr.DataArray | xr.Dataset,
     b: xr.DataArray | xr.Dataset,

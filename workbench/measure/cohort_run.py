@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from workbench.arguments import checked
 from workbench.errors import UsageError
 from workbench.measure.case_rows import Request, Row
 from workbench.measure.cohort_cases import Case, cases
@@ -34,6 +35,7 @@ COLUMNS: Final = (
 CASES_PER_WORKER: Final = 16
 
 
+@checked
 def volumes(
     cohort: Cohort,
     *,
@@ -63,6 +65,7 @@ def volumes(
     return measured(cohort, request, workers=workers, resume=resume)
 
 
+@checked
 def features_of_cohort(
     cohort: Cohort,
     *,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.arguments import checked
 from workbench.errors import NotMeasurable, UsageError
 from workbench.measure.outcomes import FEW_EVENTS, outcomes
 from workbench.measure.patients import Design, design
@@ -57,6 +58,7 @@ class Cox:
         return as_html(line, self.table, self.warnings)
 
 
+@checked
 def cox(
     table: pd.DataFrame,
     *,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
+from workbench.arguments import checked
 from workbench.errors import UsageError
 from workbench.measure.crop import Region, read_image, region
 from workbench.measure.definitions import FAMILIES, TEXTURES, Definition, texture_definitions, unit_of
@@ -39,6 +40,7 @@ _OF_INTENSITY: Final = ("spatial", "local", "intensity", "histogram", "ivh")
 EMPTY: Final = "the segment is empty"
 
 
+@checked
 def features(
     ds: xr.Dataset | Cohort,
     mask: str | xr.DataArray = "mask",

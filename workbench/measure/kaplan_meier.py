@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.arguments import checked
 from workbench.errors import UsageError
 from workbench.measure.outcomes import FEW_EVENTS, outcomes
 
@@ -38,23 +39,31 @@ class Survival:
     #: What to mind, in words.
     warnings: tuple[str, ...]
 
-    def at(self, times: Sequence[float]) -> pd.DataFrame:
-        """A row per group and time: ``at_risk`` (just before), ``survival``, ``low``, ``high``; NaN past follow-up."""
+    @checked
+    def at(self, times: float | Sequence[float]) -> pd.DataFrame:
+        """A row per group and time: ``at_risk`` (just before), ``survival``, ``low``, ``high``, ``reason`` of a NaN.
+
+        Parameters
+        ----------
+        times : float or sequence of float
+            In the unit of the column of the time.
+        """
         import pandas as pd
 
+        several = times if isinstance(times, Sequence) else [times]
         rows: list[tuple[Any, ...]] = []
         for group, part in self.curve.groupby("group", sort=False):
             when = part["time"].to_numpy()
             ends = when[-1]
-            for time in times:
+            for time in several:
                 # Who leaves at this very time is still at risk.
                 later = int(np.searchsorted(when, time, side="left"))
                 at_risk = int(part["at_risk"].iloc[later]) if later < len(part) else 0
                 last = int(np.searchsorted(when, time, side="right")) - 1
                 known = last >= 0 and (time <= ends or part["survival"].iloc[-1] == 0)
                 values = part.iloc[last][["survival", "low", "high"]].tolist() if known else [np.nan] * 3
-                rows.append((group, float(time), at_risk, *values))
-        return pd.DataFrame(rows, columns=["group", "time", "at_risk", "survival", "low", "high"])
+                rows.append((group, float(time), at_risk, *values, _no_number(values, time, ends)))
+        return pd.DataFrame(rows, columns=["group", "time", "at_risk", "survival", "low", "high", "reason"])
 
     def figure(self, **options: Any) -> Figure:
         """Curves with intervals and numbers at risk; see :func:`workbench.measure.survival_figure.survival_figure`."""
@@ -70,6 +79,7 @@ class Survival:
         )
 
 
+@checked
 def kaplan_meier(
     table: pd.DataFrame,
     *,
@@ -202,6 +212,15 @@ def _median(curve: pd.DataFrame) -> dict[str, Any]:
     median = first(survival)
     reason = "" if np.isfinite(median) else "more than half are without the event at the end of follow-up"
     return {"median": median, "low": first(low), "high": first(high), "reason": reason}
+
+
+def _no_number(values: Sequence[float], time: float, ends: float) -> str:
+    """Why the share at a time, or its interval, is none; empty where all are there."""
+    if np.isnan(values[0]):
+        return "before the first patient" if time < 0 else f"nobody was followed beyond {ends:g}"
+    if np.isnan(values[1:]).any():
+        return "no interval where nobody had the event" if values[0] == 1 else "no interval where everybody had it"
+    return ""
 
 
 def _check_level(level: float) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.arguments import checked
 from workbench.errors import NotMeasurable
 from workbench.measure.outcomes import FEW_EVENTS, outcomes
 
@@ -41,6 +42,7 @@ class LogRank:
         return as_html(line, self.groups, self.warnings)
 
 
+@checked
 def log_rank(
     table: pd.DataFrame,
     *,

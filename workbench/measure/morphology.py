@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.arguments import checked
 from workbench.errors import UsageError
 from workbench.measure.crop import Box, region
 from workbench.measure.given import Given, given_back, masks_of
@@ -24,6 +25,7 @@ Mask = NDArray[np.bool_]
 _ROUNDING: Final = 1e-6
 
 
+@checked
 def dilate(mask: Given, *, mm: float) -> Given:
     """Masks and all voxels whose centre is within *mm* of one of theirs; same dims and coordinates.
 
@@ -54,6 +56,7 @@ def dilate(mask: Given, *, mm: float) -> Given:
     return _by_ball(mask, mm, "dilate", _dilated)
 
 
+@checked
 def erode(mask: Given, *, mm: float) -> Given:
     """Masks without the voxels whose centre is within *mm* of the background; same dims and coordinates.
 
@@ -69,6 +72,7 @@ def erode(mask: Given, *, mm: float) -> Given:
     return _by_ball(mask, mm, "erode", _eroded)
 
 
+@checked
 def opening(mask: Given, *, mm: float) -> Given:
     """Masks eroded, then dilated by *mm*: without parts and bridges thinner than the ball; same dims and coordinates.
 
@@ -87,6 +91,7 @@ def opening(mask: Given, *, mm: float) -> Given:
     return _by_ball(mask, mm, "opening", lambda part, grid, ball: _dilated(_eroded(part, grid, ball), grid, ball))
 
 
+@checked
 def closing(mask: Given, *, mm: float) -> Given:
     """Masks dilated, then eroded by *mm*: gaps narrower than the ball are filled; same dims and coordinates.
 
@@ -104,6 +109,7 @@ def closing(mask: Given, *, mm: float) -> Given:
     return _by_ball(mask, mm, "closing", lambda part, grid, ball: _eroded(_dilated(part, grid, ball), grid, ball))
 
 
+@checked
 def largest_part(mask: Given, *, connectivity: int = 3) -> Given:
     """Masks of which only the part with the most voxels is left, per segment; the first of equals by voxel order.
 
@@ -133,6 +139,7 @@ def largest_part(mask: Given, *, connectivity: int = 3) -> Given:
     return _each(mask, lambda part: largest(part) if part.any() else part)
 
 
+@checked
 def remove_small(mask: Given, *, mm3: float, connectivity: int = 3) -> Given:
     """Masks without the parts that are smaller than *mm3*, per segment; same dims and coordinates.
 
@@ -172,6 +179,7 @@ def remove_small(mask: Given, *, mm3: float, connectivity: int = 3) -> Given:
     return _each(mask, large)
 
 
+@checked
 def fill_holes(mask: Given, *, by_slice: bool = False) -> Given:
     """Masks with their holes filled: background that no path over faces joins to the outside; per segment.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from workbench.arguments import checked
 from workbench.errors import NotMeasurable, UsageError
 from workbench.measure.given import Given, given_back, image_of, inside
 
@@ -18,6 +19,7 @@ _GONE: Final = (
 )  # fmt: skip
 
 
+@checked
 def zscore(ds: Given, mask: xr.DataArray | None = None) -> Given:
     """Image in standard deviations from the mean, float32, units 1; same dims and coordinates.
 
@@ -57,6 +59,7 @@ def zscore(ds: Given, mask: xr.DataArray | None = None) -> Given:
     return _without_factor(given_back(ds, "image", _rescaled(image, centre, scale, said, mask)))
 
 
+@checked
 def percentile(
     ds: Given, low: float = 1.0, high: float = 99.0, *, mask: xr.DataArray | None = None, clip: bool = True
 ) -> Given:

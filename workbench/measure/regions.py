@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.arguments import checked
 from workbench.errors import NotMeasurable, OutsideImage, UsageError
 from workbench.measure.given import AXES, image_of
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@checked
 def grow(
     ds: xr.Dataset | xr.DataArray, seed_mm: Sequence[float], *, tolerance: float, connectivity: int = 1
 ) -> xr.DataArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.arguments import checked
 from workbench.errors import WorkbenchError
 from workbench.findings import Finding
 from workbench.progress import task
@@ -27,6 +28,7 @@ order by i.node, s.patient_id, timepoint, i.path
 _WHOSE: Final = ("node", "patient_id", "timepoint", "path")
 
 
+@checked
 def reported(cohort: Cohort) -> pd.DataFrame:
     """Measurements in the structured reports (TID 1500) of a cohort: one row per number, joined to its segment.
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
+from workbench.arguments import check_fields, is_number, short
 from workbench.errors import UsageError
 
 #: Raised by one whenever the same settings would give another number.
@@ -17,7 +18,6 @@ FORMAT: Final = 1
 MOST_BINS: Final = 10_000_000
 
 BinMethod = Literal["number", "width", "none"]
-_METHODS: Final = ("number", "width", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,22 +60,17 @@ class Settings:
     texture_distance: float = 1.0
 
     def __post_init__(self) -> None:
+        check_fields(self, "bin_method", "ivh_method", "texture_aggregation")
         if self.resegment_range is not None:
             object.__setattr__(self, "resegment_range", _range(self.resegment_range))
         if self.resegment_sigma is not None:
             object.__setattr__(self, "resegment_sigma", _positive("resegment_sigma", self.resegment_sigma))
         for which in ("bin", "ivh"):
             self._check_bins(which)
-        if self.texture_aggregation not in ("merge", "average"):
-            raise UsageError(
-                f"texture_aggregation cannot be {self.texture_aggregation!r}", remedy="use 'merge' or 'average'"
-            )
         object.__setattr__(self, "texture_distance", _positive("texture_distance", self.texture_distance))
 
     def _check_bins(self, which: str) -> None:
         method, size = getattr(self, f"{which}_method"), getattr(self, f"{which}_size")
-        if method not in _METHODS:
-            raise UsageError(f"{which}_method cannot be {method!r}", remedy=f"use {', '.join(_METHODS)}")
         if method == "none":
             object.__setattr__(self, f"{which}_size", None)
             return
@@ -111,8 +106,8 @@ def digest(said: Mapping[str, Any]) -> str:
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UsageError(f"{name} cannot be {value!r}", remedy="give a number")
+    if not is_number(value) or not math.isfinite(value):
+        raise UsageError(f"{name} cannot be {short(value)}", remedy="give a number")
     return float(value)
 
 
@@ -126,7 +121,7 @@ def _positive(name: str, value: Any) -> float:
 def _range(value: Any) -> tuple[float | None, float | None]:
     remedy = "give (low, high), with None for an open end"
     if not isinstance(value, tuple | list) or len(value) != 2:
-        raise UsageError(f"resegment_range cannot be {value!r}", remedy=remedy)
+        raise UsageError(f"resegment_range cannot be {short(value)}", remedy=remedy)
     low, high = (None if end is None else _number("resegment_range", end) for end in value)
     if (low is None and high is None) or (low is not None and high is not None and low >= high):
         raise UsageError(f"resegment_range cannot be {value!r}", remedy=remedy)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.arguments import checked, short
 from workbench.errors import UsageError
 from workbench.measure.patients import design, is_number, require_columns
 from workbench.measure.refused import Refused
@@ -30,6 +31,8 @@ COLUMNS: Final = (
 DIFFERENCES: Final = ("feature", "node_a", "node_b", "smd", "low", "high", "n_a", "n_b", "reason")
 #: Fewest residual degrees of freedom: below, intervals span nearly everything.
 LEAST_RESIDUAL_DF: Final = 10
+#: Bootstrap samples at most: beyond, the ends of an interval move no more.
+MOST_SAMPLES: Final = 100_000
 #: Share of bootstrap samples that must be usable.
 _LEAST_USABLE: Final = 0.9
 
@@ -57,6 +60,7 @@ class _Effect:
         return 1 - (1 - self.partial_r2) * (self.df_residual + self.df_node) / self.df_residual
 
 
+@checked
 def sites(
     table: pd.DataFrame,
     *,
@@ -133,6 +137,8 @@ def sites(
     import pandas as pd
 
     _check(node, covariates, transform, least_patients, n_boot, level)
+    if seed < 0:
+        raise UsageError(f"seed cannot be {short(seed)}", remedy="give a whole number from 0 on")
     wide, names = _prepared(table, features, node, covariates, patient)
     generator = np.random.default_rng(seed)
     rows = []
@@ -157,6 +163,7 @@ def sites(
     return found.reset_index(drop=True)
 
 
+@checked
 def site_differences(
     table: pd.DataFrame,
     *,
@@ -205,14 +212,13 @@ def site_differences(
 def _check(
     node: str, covariates: Sequence[str], transform: Any, least_patients: int, n_boot: int, level: float
 ) -> None:
-    if isinstance(covariates, str):
-        raise UsageError("covariates= is one text", remedy=f"give a list: [{covariates!r}]")
     if node in covariates:
         raise UsageError(f"{node!r} is the node, and a covariate too", remedy="leave it out of covariates=")
     if transform not in (None, "rank"):
         raise UsageError(f"transform cannot be {transform!r}", remedy="use 'rank' or None")
-    if least_patients < 1 or n_boot < 0 or 0 < n_boot < 100:
-        raise UsageError("least_patients is 1 or more; n_boot is 0, or 100 and more", remedy="change them")
+    if least_patients < 1 or not (n_boot == 0 or 100 <= n_boot <= MOST_SAMPLES):
+        text = f"least_patients is 1 or more; n_boot is 0, or 100 to {MOST_SAMPLES}"
+        raise UsageError(text, remedy="change them")
     if not 0 < level < 1:
         raise UsageError(f"level cannot be {level!r}", remedy="give a number between 0 and 1, e.g. 0.95")
 
@@ -222,8 +228,6 @@ def _prepared(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Table of one row per patient, and the features in it."""
     require_columns(table, [node, *covariates])
-    if isinstance(features, str):
-        raise UsageError("features= is one text", remedy=f"give a list: [{features!r}]")
     wide, names = one_row_per_patient(table, features, [node, *covariates], patient)
     if features is None:
         names = [name for name in names if is_number(wide[name])]

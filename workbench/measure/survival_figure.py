@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from workbench.arguments import checked
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ MOST_TICKS: Final = 7
 MONTHS: Final = (1, 2, 3, 6, 12, 24, 60, 120)
 
 
+@checked
 def survival_figure(
     survival: Survival,
     *,

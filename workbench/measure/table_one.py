@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.arguments import checked, short
 from workbench.errors import UsageError
 from workbench.measure.patients import (
     is_number,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Name of the column of all patients.
 OVERALL: Final = "overall"
+#: Decimals of a text at most: a float holds no more.
+MOST_DECIMALS: Final = 15
 #: Levels beyond which a column that was not asked for by name is no category: dates, free texts, numbers as texts.
 MOST_LEVELS: Final = 20
 #: The same where values are nearly all different: more levels than this, and than half the values.
@@ -56,6 +59,7 @@ class TableOne:
         return html
 
 
+@checked
 def table_one(
     table: pd.DataFrame,
     by: str | None = None,
@@ -117,8 +121,8 @@ def table_one(
     import pandas as pd
 
     require_columns(table, [by, *(variables or ()), *categorical])
-    if isinstance(variables, str):
-        raise UsageError("variables= is one text", remedy=f"give a list: [{variables!r}]")
+    if not 0 <= decimals <= MOST_DECIMALS:
+        raise UsageError(f"decimals cannot be {short(decimals)}", remedy=f"give a number from 0 to {MOST_DECIMALS}")
     names = [str(name) for name in table.columns if name not in (by, patient, "node", "timepoint")]
     names = names if variables is None else list(variables)
     table = once_per_patient(table, patient, [by, *names])

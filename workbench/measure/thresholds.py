@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from workbench.arguments import checked
 from workbench.errors import NotMeasurable, UsageError
 from workbench.measure.given import image_of, inside
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Range = tuple[float | None, float | None]
 
 
+@checked
 def threshold(
     ds: xr.Dataset | xr.DataArray, at: Literal["otsu"] | float | Range, *, mask: xr.DataArray | None = None
 ) -> xr.DataArray:

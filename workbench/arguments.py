@@ -1,0 +1,281 @@
+"""What callers pass in, held against the annotations of public functions: one mechanism, one kind of message.
+
+:func:`checked` reads the annotations of a function as they are written. What it does not know it lets through, so an
+annotation is never a promise more than it is a check; ranges and combinations are the function's own.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import fields
+from functools import wraps
+from math import isnan
+from numbers import Integral, Real
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
+
+from workbench.errors import UsageError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Classes of other packages and of our own that annotations name: how each is called in a message.
+CLASSES: Final = {
+    "DataFrame": "a table (pandas DataFrame)",
+    "DataArray": "a labelled array (ds.patient.masks(array) makes one of numpy's)",
+    "Dataset": "a Dataset of a series",
+    "Cohort": "an opened cohort: wb.open_cohort(...)",
+    "Settings": "wb.measure.Settings(...)",
+}
+_PLAIN: Final = (str, bytes, bool, int, float, complex, list, tuple, dict, set, type(None))
+
+
+class Kind(NamedTuple):
+    """One thing that an argument may be."""
+
+    #: What it is called in a message; empty where it says nothing to the caller.
+    words: str
+    #: Whether a value is one.
+    holds: Callable[[Any], bool]
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Public function whose arguments are of the kinds that its annotations name, or a UsageError says what to give.
+
+    Known are texts, numbers (NaN is none), whole numbers, True and False, ``Literal``, lists and tuples, mappings,
+    paths, None, unions of these, and the classes of :data:`CLASSES`. An empty text is no text, unless it is the
+    default. Arrays and series in one dimension are taken for lists, so that no function asks for their truth.
+
+    Examples
+    --------
+    >>> @checked
+    ... def grown(cells: int, *, rate: float = 1.0, names: Sequence[str] = ()) -> float:
+    ...     return cells * rate
+    >>> grown(3)
+    3.0
+    >>> grown(3, rate="fast")
+    Traceback (most recent call last):
+        ...
+    workbench.errors.UsageError: rate cannot be 'fast'. give a number
+    >>> grown(3, names="a")
+    Traceback (most recent call last):
+        ...
+    workbench.errors.UsageError: names cannot be 'a'. give a list of texts: ['a']
+    """
+    signature = inspect.signature(function)
+    kinds: dict[str, list[Kind]] = {}
+
+    @wraps(function)
+    def door(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not kinds:
+            # When it is first called: by then every name that an annotation uses is there.
+            kinds.update({name: _kinds(each.annotation, function) for name, each in signature.parameters.items()})
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError:
+            # Python's own words say best which argument is missing or unknown.
+            return function(*args, **kwargs)
+        for name, value in given.arguments.items():
+            parameter = signature.parameters[name]
+            if value is parameter.default or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            given.arguments[name] = taken(value, kinds[name], name=name)
+        return function(*given.args, **given.kwargs)
+
+    return door
+
+
+def check_fields(settings: Any, *names: str) -> None:
+    """Nothing where fields of a dataclass hold what their annotations say.
+
+    Raises
+    ------
+    UsageError
+        One does not; says what there is.
+    """
+    for each in fields(settings):
+        if each.name in names:
+            taken(getattr(settings, each.name), _kinds(each.type, type(settings)), name=each.name)
+
+
+def taken(value: Any, kinds: Iterable[Kind], *, name: str) -> Any:
+    """*value* as a function may use it: itself, or the list of what an array of one dimension holds.
+
+    Raises
+    ------
+    UsageError
+        It is of none of the kinds; says which there are.
+    """
+    kinds = list(kinds)
+    if not kinds or any(kind.holds(value) for kind in kinds):
+        return value
+    if _is_array(value):
+        listed = value.tolist()
+        if any(kind.holds(listed) for kind in kinds if kind.words.startswith("a list")):
+            return listed
+    wanted = list(dict.fromkeys(kind.words for kind in kinds if kind.words))
+    shown = f"{', '.join(wanted[:-1])} or {wanted[-1]}" if wanted[1:] else "".join(wanted)
+    one_text = isinstance(value, str) and value and "a list of texts" in wanted and "a text" not in wanted
+    remedy = f"give {shown}" + (f": [{value!r}]" if one_text else "")
+    if any(not kind.words for kind in kinds):
+        remedy += ", or leave it out"
+    raise UsageError(f"{name} cannot be {short(value)}", remedy=remedy)
+
+
+def short(value: object) -> str:
+    """*value* in a message: as it is written where that is short and plain, else what it is.
+
+    Examples
+    --------
+    >>> short("lung"), short(object())
+    ("'lung'", 'object')
+    """
+    plain = isinstance(value, _PLAIN) or (hasattr(value, "dtype") and not getattr(value, "shape", (1,)))
+    told = repr(value) if plain else type(value).__name__
+    return told if len(told) <= 60 else f"{told[:57]}..."
+
+
+def _is_array(value: Any) -> bool:
+    """Whether it is a numpy array, a pandas Series or an Index, of one dimension."""
+    return hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a real number that a float can hold; True and NaN are none.
+
+    Examples
+    --------
+    >>> is_number(3), is_number(float("inf")), is_number(True), is_number(10**400)
+    (True, True, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return not isnan(value)
+    except OverflowError:
+        # A whole number beyond all floats.
+        return False
+
+
+def _is_whole(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, os.PathLike) or _is_text(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and "\0" not in value
+
+
+_NAMED: Final[dict[str, Kind]] = {
+    "None": Kind("", lambda value: value is None),
+    "str": Kind("a text", _is_text),
+    "bool": Kind("True or False", lambda value: isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")),
+    "int": Kind("a whole number", _is_whole),
+    "float": Kind("a number", is_number),
+    "PathLike": Kind("a path", _is_path),
+    "Path": Kind("a path", _is_path),
+    "Mapping": Kind("a mapping", lambda value: isinstance(value, Mapping)),
+}
+#: Plural of what a list may be of.
+_SEVERAL: Final = {"a text": "texts", "a number": "numbers", "a whole number": "whole numbers", "a path": "paths"}
+
+
+def _kinds(annotation: Any, function: Callable[..., Any]) -> list[Kind]:
+    """What an annotation allows; nothing where it cannot be told."""
+    if annotation is inspect.Parameter.empty:
+        return []
+    try:
+        node = ast.parse(annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)).body[0]
+        return _of(node.value if isinstance(node, ast.Expr) else node, function)
+    except (LookupError, SyntaxError):
+        return []
+
+
+def _of(node: ast.AST, function: Callable[..., Any]) -> list[Kind]:
+    """Kinds of a part of an annotation.
+
+    Raises
+    ------
+    LookupError
+        It names something that is not known here.
+    """
+    if isinstance(node, ast.BinOp):
+        return [*_of(node.left, function), *_of(node.right, function)]
+    if isinstance(node, ast.Constant):
+        return [_NAMED[str(node.value)]]
+    if isinstance(node, ast.Subscript):
+        return _subscripted(_last(node.value), node.slice, function)
+    name = _last(node)
+    if name in _NAMED:
+        return [_NAMED[name]]
+    if name in CLASSES:
+        return [_class(name)]
+    return _alias(vars(sys.modules[function.__module__])[name], function)
+
+
+def _alias(found: Any, function: Callable[..., Any]) -> list[Kind]:
+    """Kinds of a name that the function's own module gives to an annotation: an alias, or a type variable."""
+    if isinstance(found, TypeVar):
+        texts = [getattr(each, "__forward_arg__", None) for each in found.__constraints__]
+        if not texts or None in texts:
+            raise LookupError
+        return [kind for text in texts for kind in _kinds(text, function)]
+    said = str(found).replace("typing.", "").replace("collections.abc.", "")
+    if said == "Any":
+        raise LookupError
+    if isinstance(found, type) and "[" not in said:
+        return [Kind(f"a {found.__name__}", lambda value: isinstance(value, found))]
+    return _of(ast.parse(said).body[0].value, function)  # type: ignore[attr-defined]
+
+
+def _last(node: ast.AST) -> str:
+    """Last part of a name: of ``pd.DataFrame`` the class."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Name):
+        return node.id
+    raise LookupError
+
+
+def _class(name: str) -> Kind:
+    return Kind(CLASSES[name], lambda value: any(each.__name__ == name for each in type(value).__mro__))
+
+
+def _choice(choice: Any) -> Kind:
+    return Kind(repr(choice), lambda value: isinstance(value, type(choice)) and value == choice)
+
+
+def _subscripted(outer: str, inner: ast.AST, function: Callable[..., Any]) -> list[Kind]:
+    if outer == "Literal":
+        choices = [ast.literal_eval(each) for each in (inner.elts if isinstance(inner, ast.Tuple) else [inner])]
+        return [_choice(one) for one in choices]
+    if outer in ("Union", "Optional"):
+        parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+        return [kind for part in parts for kind in _of(part, function)] + [_NAMED["None"]] * (outer == "Optional")
+    if outer in ("Sequence", "Iterable", "Collection", "list", "tuple"):
+        parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+        each = [kind for part in parts if not _is_dots(part) for kind in _of(part, function)]
+        words = " or ".join(dict.fromkeys(_SEVERAL.get(kind.words, kind.words) for kind in each if kind.words))
+
+        def listed(value: Any) -> bool:
+            if outer in ("Iterable", "Collection") and not isinstance(value, Collection):
+                # What can be gone through once alone is not gone through here.
+                return isinstance(value, Iterable)
+            several = (list, tuple) if outer not in ("Iterable", "Collection") else Collection
+            if not isinstance(value, several) or isinstance(value, (str, bytes, Mapping)) or _is_array(value):
+                return False
+            return all(any(kind.holds(one) for kind in each) for one in value)
+
+        return [Kind(f"a list of {words}", listed)]
+    # What a mapping maps, or a path is of, is looked at where it is used.
+    return [_NAMED[outer]]
+
+
+def _is_dots(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is ...
