@@ -67,7 +67,7 @@ def test_voxels_without_a_value_are_outside() -> None:
 
 @pytest.mark.parametrize("at", ["triangle", True, (1, 2, 3), (None, None), (9, 5), (np.nan, 3), ("a", "b"), None])
 def test_other_thresholds_are_refused(at: Any) -> None:
-    with pytest.raises(UsageError, match="threshold|at cannot be"):
+    with pytest.raises(UsageError, match=r"threshold|at cannot be"):
         threshold(volume(RAMP), at)
 
 
