@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
 
-from workbench.errors import LabelError, PathNotFound
+from workbench.errors import LabelError, PathNotFound, UsageError
 from workbench.labels import describe
 from workbench.labels.measurements import read_measurements
 
@@ -118,6 +120,21 @@ def test_measurements_are_joined_to_the_segment_they_were_made_on(data_dir: Path
     assert set(joined["segment_code"]) == {segment.code}
     alone = read_measurements(folder / "sr.dcm").table()
     assert set(alone["segment"]) == {""}
+    # Whatever has the segments will do: the file, several, masks with their coordinates, one of them.
+    facts = {"number": 1, "code": segment.code, "source_uid": segment.source_uid}
+    mask = xr.DataArray(
+        np.zeros((1, 1, 1, 1), bool), dims=("segment", "z", "y", "x"),
+        coords={"segment": [segment.name], **{f"segment_{name}": ("segment", [fact]) for name, fact in facts.items()}},
+    )  # fmt: skip
+    for given in (folder / "seg.dcm", [str(folder / "seg.dcm")], mask, mask.isel(segment=0), mask.to_dataset(name="m")):
+        pd.testing.assert_frame_equal(read_measurements(folder / "sr.dcm").table(given), joined)
+
+
+def test_what_has_no_segments_is_refused(write: Callable[..., Path]) -> None:
+    report = read_measurements(write(group(number("1"))))
+    for given in (5, [5], None, object()):
+        with pytest.raises(UsageError, match="segments cannot be"):
+            report.table(given)
 
 
 @pytest.mark.data

@@ -12,7 +12,7 @@ import xarray as xr
 from tests import factories
 from tests.measure.volumes import box, mask, volume
 from workbench.errors import GridMismatch, NotMeasurable, UsageError
-from workbench.measure import percentile, zscore
+from workbench.measure import grow, percentile, threshold, zscore
 
 VALUES = np.random.default_rng(3).normal(40, 12, (4, 5, 6)).astype("float32")
 
@@ -39,7 +39,7 @@ def test_units_change_and_the_old_scale_goes(tmp_path: Path) -> None:
         attrs = changed["image"].attrs
         assert attrs["units"] == "1"
         assert attrs["value_kind"] == "normalised"
-        assert (attrs["normalisation"]["method"], attrs["normalisation"]["units"]) == (method, "[hnsf'U]")
+        assert (attrs["normalisation"], attrs["normalisation_units"]) == (method, "[hnsf'U]")
         assert not {"stored_slope", "stored_intercept", "pixel_padding_value"} & set(attrs)
         json.dumps(attrs)
         # All else stays.
@@ -93,12 +93,12 @@ def test_percentiles_are_zero_and_one() -> None:
     assert image[[0, 10, 50, 90, 100]] == pytest.approx([0, 0, 0.5, 1, 1])
     free = percentile(ramp, 10, 90, clip=False)["image"].values.ravel()
     assert free[[0, 10, 90, 100]] == pytest.approx([-0.125, 0, 1, 1.125])
-    assert percentile(ramp, 10, 90)["image"].attrs["normalisation"]["values"] == [10, 90]
+    assert percentile(ramp, 10, 90)["image"].attrs["normalisation_values"] == [10, 90]
 
 
 def test_the_segment_is_named() -> None:
     inside = mask(box(VALUES.shape, (0, 2), (0, 5), (0, 3))).assign_coords(segment="BRAIN")
-    assert zscore(volume(VALUES), inside)["image"].attrs["normalisation"]["of"] == "BRAIN"
+    assert zscore(volume(VALUES), inside)["image"].attrs["normalisation_of"] == "BRAIN"
 
 
 def test_what_cannot_be_normalised_is_refused() -> None:
@@ -119,3 +119,23 @@ def test_what_cannot_be_normalised_is_refused() -> None:
         zscore(volume(VALUES), volume(VALUES)["image"])
     with pytest.raises(UsageError, match="no variable 'image'"):
         zscore(volume(VALUES).rename(image="other"))
+
+
+def test_derived_arrays_are_kept_as_they_are(tmp_path: Path) -> None:
+    factories.stack(tmp_path / "ct")
+    ct = xr.open_dataset(tmp_path / "ct", engine="dicom")
+    inside = threshold(ct, (20, None))
+    made = {
+        "zscore": zscore(ct), "percentile": percentile(ct, mask=inside), "threshold": inside.to_dataset(name="mask"),
+        "otsu": threshold(ct, "otsu").to_dataset(name="mask"),
+        "window": ct.patient.window(40, 400).to_dataset(name="window"),
+        "grown": grow(ct, ct.patient.to_patient([3, 3, 3]), tolerance=9).to_dataset(name="mask"),
+    }  # fmt: skip
+    for name, dataset in made.items():
+        dataset.to_netcdf(tmp_path / f"{name}.nc")
+        with xr.open_dataset(tmp_path / f"{name}.nc") as back:
+            xr.testing.assert_equal(back.load(), dataset.load())
+            variable = next(iter(dataset.data_vars))
+            assert back[variable].dtype == dataset[variable].dtype
+        dataset.to_zarr(tmp_path / f"{name}.zarr", consolidated=False)
+        xr.testing.assert_identical(xr.open_zarr(tmp_path / f"{name}.zarr", consolidated=False).load(), dataset.load())

@@ -58,8 +58,8 @@ def test_unsigned_numbers_do_not_wrap_around() -> None:
 
 def test_the_mask_says_where_it_grew_from() -> None:
     ds = volume(two_spheres(), SPACING)
-    said = grow(ds, ds.patient.to_patient([4, 7, 8]), tolerance=5).attrs["region"]
-    assert (said["value"], said["tolerance"], said["units"]) == (100, 5, "[hnsf'U]")
+    said = grow(ds, ds.patient.to_patient([4, 7, 8]), tolerance=5).attrs
+    assert (said["region_value"], said["region_tolerance"], said["region_units"]) == (100, 5, "[hnsf'U]")
 
 
 def test_what_cannot_grow_is_refused() -> None:

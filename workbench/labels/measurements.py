@@ -8,17 +8,21 @@ answers are never read.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.arguments import checked
+import numpy as np
+
+from workbench.arguments import checked, short
 from workbench.dicom.headers.deflated import header_source
-from workbench.errors import LabelError, PathNotFound, WorkbenchError
+from workbench.errors import LabelError, PathNotFound, UsageError, WorkbenchError
 from workbench.findings import Finding
 from workbench.labels.header import Origin, cut_off, items, quiet, text
+from workbench.labels.plain_array import SEGMENT_DIMS
 from workbench.labels.report_content import (
     CONCEPTS,
     answered,
@@ -117,27 +121,55 @@ class MeasurementReport:
     #: What is irregular or unread.
     findings: tuple[Finding, ...]
 
-    def table(self, segments: Iterable[Segment] = ()) -> pd.DataFrame:
+    def table(self, segments: Any = ()) -> pd.DataFrame:
         """One row per measurement; with *segments* also the name and code of the segment each was made on.
 
         Parameters
         ----------
-        segments : iterable of Segment
-            Of the segmentations at hand. ``segment`` and ``segment_code`` are empty for what is not among them.
+        segments : Dataset, DataArray, path, or iterable of these or of Segment
+            The segmentations at hand: a Dataset with masks or its ``mask``, files, or what ``describe(path).segments``
+            gives. ``segment`` and ``segment_code`` are empty for what is not among them.
+
+        Raises
+        ------
+        UsageError
+            Nothing that has segments.
         """
         return _table(self.measurements, segments)
 
-    def evaluation_table(self, segments: Iterable[Segment] = ()) -> pd.DataFrame:
+    def evaluation_table(self, segments: Any = ()) -> pd.DataFrame:
         """One row per qualitative evaluation, columns as in :meth:`table`."""
         return _table(self.evaluations, segments)
 
 
-def _table(rows: Iterable[Measurement], segments: Iterable[Segment]) -> pd.DataFrame:
+def _segments(given: Any) -> Iterator[Segment]:
+    """Segments of masks, of files, or of several of either."""
+    if isinstance(given, Segment):
+        yield given
+    elif isinstance(given, (str, os.PathLike)):
+        from workbench.labels.read import describe
+
+        yield from describe(Path(given)).segments
+    elif hasattr(given, "coords"):
+        for dim in SEGMENT_DIMS:
+            if f"{dim}_number" in given.coords:
+                names = (dim, *(f"{dim}_{field}" for field in ("number", "code", "source_uid")))
+                rows = zip(*(np.atleast_1d(given[name].values).tolist() for name in names), strict=True)
+                for name, number, code, uid in rows:
+                    yield Segment(int(number), str(name), code=str(code), source_uid=str(uid))
+    elif isinstance(given, Iterable):
+        for one in given:
+            yield from _segments(one)
+    else:
+        raise UsageError(f"segments cannot be {short(given)}", remedy="give the Dataset with its masks, or a SEG file")
+
+
+def _table(rows: Iterable[Measurement], segments: Any) -> pd.DataFrame:
     import pandas as pd
 
     names = [field.name for field in fields(Measurement)]
     table = pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
-    known = {(segment.source_uid, segment.number): segment for segment in segments}
+    known = {(segment.source_uid, segment.number): segment for segment in _segments(segments)}
     keys = list(zip(table["referenced_sop_uid"], table["referenced_segment"], strict=True))
     matched = [known.get(key) for key in keys]
     table["segment"] = pd.Series([segment.name if segment else "" for segment in matched], dtype=object)

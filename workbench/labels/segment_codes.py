@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from workbench.arguments import short
 from workbench.errors import UsageError
@@ -142,7 +142,7 @@ def _one(value: Any, known: set[str]) -> SegmentCodes:
     if not isinstance(value, (str, list, tuple)):
         raise UsageError(f"codes cannot be {short(value)}", remedy="give 'scheme:value', (scheme, value, meaning) or a "
                          "mapping with 'type', 'category', 'region'")  # fmt: skip
-    return SegmentCodes(type=value)
+    return SegmentCodes(type=cast(CodeLike, value))
 
 
 def _is_code(code: Any) -> bool:

@@ -122,6 +122,17 @@ def given_back(given: Given, name: str, result: xr.DataArray) -> Given:
     return result
 
 
+def as_attributes(name: str, said: dict[str, Any]) -> dict[str, Any]:
+    """What was done, as attributes that every format keeps: texts, numbers and lists of numbers, each by its name.
+
+    Examples
+    --------
+    >>> as_attributes("threshold", {"method": "range", "low": 5.0})
+    {'threshold': 'range', 'threshold_low': 5.0}
+    """
+    return {name if key == "method" else f"{name}_{key}": value for key, value in said.items()}
+
+
 def inside(image: xr.DataArray, mask: xr.DataArray | None, given: xr.DataArray | xr.Dataset) -> NDArray[Any]:
     """Values of *image*, (n,), in the voxels of *mask*, or in all of them; without NaN and infinities.
 

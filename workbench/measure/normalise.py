@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.arguments import checked
 from workbench.errors import NotMeasurable, UsageError
-from workbench.measure.given import Given, given_back, image_of, inside
+from workbench.measure.given import Given, as_attributes, given_back, image_of, inside
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +34,8 @@ def zscore(ds: Given, mask: xr.DataArray | None = None) -> Given:
     Returns
     -------
     Dataset or DataArray
-        ``attrs["normalisation"]`` of the image says method, mean, standard deviation (of the population) and the unit
+        ``attrs["normalisation"]`` of the image says the method; ``normalisation_mean``,
+        ``normalisation_standard_deviation`` (of the population) and ``normalisation_units`` the numbers and the unit
         they are in; ``value_kind`` is ``normalised``. Voxels without a value (NaN, infinite) stay and do not count.
 
     Raises
@@ -79,7 +80,8 @@ def percentile(
     Returns
     -------
     Dataset or DataArray
-        ``attrs["normalisation"]`` of the image says method, percentiles, their values and the unit they are in.
+        ``attrs["normalisation"]`` of the image says the method; ``normalisation_percentiles``,
+        ``normalisation_values`` and ``normalisation_units`` the numbers and the unit they are in.
 
     Raises
     ------
@@ -134,7 +136,7 @@ def _rescaled(
         "units": "1",
         "long_name": f"{said['method']} normalised image",
         "value_kind": "normalised",
-        "normalisation": {**said, "of": within, "units": str(image.attrs.get("units", ""))},
+        **as_attributes("normalisation", {**said, "of": within, "units": str(image.attrs.get("units", ""))}),
     }
     rescaled = image.copy(data=result)
     rescaled.attrs = attrs

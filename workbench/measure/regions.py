@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.arguments import checked
 from workbench.errors import NotMeasurable, OutsideImage, UsageError
-from workbench.measure.given import AXES, image_of
+from workbench.measure.given import AXES, as_attributes, image_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,7 +35,8 @@ def grow(
     Returns
     -------
     DataArray
-        Named ``mask``; ``attrs["region"]`` says seed, its value, tolerance and unit.
+        Named ``mask``; ``attrs["region_seed_mm"]``, ``region_value``, ``region_tolerance``,
+        ``region_connectivity`` and ``region_units`` say how it was grown.
 
     Raises
     ------
@@ -86,5 +87,5 @@ def grow(
         "seed_mm": [float(number) for number in seed_mm], "value": start, "tolerance": float(tolerance),
         "connectivity": int(connectivity), "units": str(image.attrs.get("units", "")),
     }  # fmt: skip
-    grown.attrs = {"long_name": "segmentation", "units": "1", "region": said}
+    grown.attrs = {"long_name": "segmentation", "units": "1", **as_attributes("region", {"method": "grown", **said})}
     return grown

@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.arguments import checked
 from workbench.errors import NotMeasurable, UsageError
-from workbench.measure.given import image_of, inside
+from workbench.measure.given import as_attributes, image_of, inside
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,7 +36,8 @@ def threshold(
     Returns
     -------
     DataArray
-        Named ``mask``; voxels without a value are False. ``attrs["threshold"]`` says method, bounds and their unit.
+        Named ``mask``; voxels without a value are False. ``attrs["threshold"]`` says the method,
+        ``threshold_low``, ``threshold_high`` (or ``threshold_above``) and ``threshold_units`` the bounds.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def threshold(
         further = [dim for dim in image.dims if dim not in mask.dims]
         only = np.asarray(mask.transpose(*[dim for dim in image.dims if dim in mask.dims]).values)
         result = result.copy(data=found & np.expand_dims(only, tuple(image.dims.index(dim) for dim in further)))
-    result.attrs = {"long_name": "segmentation", "units": "1", "threshold": said}
+    result.attrs = {"long_name": "segmentation", "units": "1", **as_attributes("threshold", said)}
     return result
 
 
