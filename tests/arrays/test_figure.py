@@ -98,6 +98,13 @@ def test_point_shown_is_the_middle_of_the_largest_segment(tmp_path: Path) -> Non
     assert ds.patient.figure().axes[0].get_title() == "z = 38.0 mm"
 
 
+def test_a_mask_that_fills_the_image_is_shown_in_its_middle(tmp_path: Path) -> None:
+    ds = series(tmp_path)
+    full = ds.patient.masks(np.ones(ds["image"].shape, bool))
+    titles = [ax.get_title() for ax in full.patient.figure().axes]
+    assert titles == [ax.get_title() for ax in ds.patient.figure().axes]
+
+
 def test_missing_slices_are_not_drawn_as_if_present(tmp_path: Path) -> None:
     ds = with_mask(series(tmp_path, (0, 2, 4, 10, 12)), [(2, 2, 2), (3, 2, 2)])
     _, coronal, sagittal = ds.patient.figure().axes
@@ -245,6 +252,8 @@ def test_title_names_the_level_that_is_shown(tmp_path: Path) -> None:
     assert "time = 0 s (1 of 2)" in ds.patient.figure().get_suptitle()
     assert "time = 12.5 s (2 of 2)" in ds.patient.figure(at={"time": 12}).get_suptitle()
     assert len(ds.isel(time=0).patient.figure().axes) == 3
+    counted = ds.assign_coords(time=("time", [0.0, 1.0], {"units": "1"}))
+    assert "time = 0 (1 of 2)" in counted.patient.figure().get_suptitle()
     named = ds.assign_coords(time=["early", "late"])
     assert "time = late (2 of 2)" in named.patient.figure(at={"time": "late"}).get_suptitle()
     with pytest.raises(UsageError, match=r"no time 'never'.*early, late"):

@@ -349,3 +349,12 @@ def test_segments_of_a_label_map_keep_what_it_says_of_them(masked: xr.Dataset) -
     again = masked.patient.masks(masked.patient.label_map(order=[1]))
     for name in ("segment", "segment_code", "segment_standard", "segment_source_uid"):
         np.testing.assert_array_equal(again[name].values, masked[name].values)
+
+
+def test_a_file_that_is_named_twice_is_one_file(opened: xr.Dataset, tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    path = objects.write_seg(tmp_path / "masks" / "seg.dcm", objects.stack(), truth())
+    (tmp_path / "link.dcm").symlink_to(path)
+    for several in ([path, str(path)], [path, path.parent], [path.parent, path], [path, tmp_path / "link.dcm"]):
+        found = opened.patient.masks(several)
+        assert found["segment"].values.tolist() == ["lesion 1", "lesion 2"]

@@ -341,3 +341,19 @@ def test_date_of_a_structure_set_comes_along(tmp_path: Path) -> None:
     dataset.save_as(path)
     assert masks_on_grid(path, grid=stack()).segments[0].date == "2023-01-02T03:04"
     assert describe(path).segments == masks_on_grid(path, grid=stack()).segments
+
+
+def test_names_hold_nothing_that_steers_who_shows_them(tmp_path: Path) -> None:
+    from pydicom import dcmread
+
+    square = to_world(stack(), 1, box(0.5, 0.5, 3.5, 3.5))
+    names = ["\x1b[31mred\x1b[0m", "a\u202eb", "two\r\nlines", "Läsion β (2)"]
+    path = write_rtstruct(tmp_path / "rs.dcm", *(Region([("CLOSED_PLANAR", square)]) for _ in names))
+    dataset = dcmread(path)
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    for region, name in zip(dataset.StructureSetROISequence, names, strict=True):
+        region.ROIName = name
+    dataset.save_as(path)
+    assert [segment.name for segment in masks_on_grid(path, grid=stack()).segments] == [
+        "red", "ab", "two  lines", "Läsion β (2)"
+    ]  # fmt: skip

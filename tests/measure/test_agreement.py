@@ -247,6 +247,9 @@ def test_tilted_slices_are_measured_where_they_are(tmp_path: Path) -> None:
     table = agreement(a, b).set_index("feature")["value"]
     assert table["hausdorff"] == pytest.approx(5**0.5)
     assert table["volume_a"] == pytest.approx(2 * 0.5 * 0.8)
+    # An array taken out of its Dataset says nothing of the lean, and what to give instead is told.
+    with pytest.raises(IrregularGeometry, match=r"array alone.*give the Dataset"):
+        agreement(a["mask"], b["mask"])
 
 
 @pytest.mark.parametrize("tolerance", [-1, np.nan, np.inf, True])

@@ -58,5 +58,5 @@ def test_plain_arrays_are_told_what_to_be() -> None:
 
     plain = np.zeros((2, 3, 4), bool)
     for call in (lambda: dilate(plain, mm=3), lambda: agreement(plain, plain), lambda: features("folder")):
-        with pytest.raises(UsageError, match=r"not a|labelled array"):
+        with pytest.raises(UsageError, match=r"not a|labelled array|give a Dataset"):
             call()

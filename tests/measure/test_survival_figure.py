@@ -23,7 +23,7 @@ def test_numbers_at_risk_stand_under_their_times() -> None:
         ((0, 1), "21"), ((10, 1), "8"), ((20, 1), "2"), ((30, 1), "0"),
     ]  # fmt: skip
     assert above.get_xlim() == below.get_xlim()
-    assert above.get_xlabel() == "weeks (weeks)"
+    assert above.get_xlabel() == "weeks"
 
 
 def test_curves_are_steps_and_censored_patients_are_ticked() -> None:
@@ -61,3 +61,16 @@ def test_months_are_ticked_by_parts_of_a_year(time: str, end: float, ticks: list
     table = pd.DataFrame({time: [end / 3, end / 2, end], "died": [1, 1, 0]})
     drawn = kaplan_meier(table, time=time, event="died", patient=None).figure()
     assert drawn.axes[0].get_xticks().tolist() == ticks
+
+
+@pytest.mark.parametrize(
+    ("time", "unit", "label"),
+    [
+        ("survival_months", "months", "survival (months)"), ("survival_months", "", "survival months"),
+        ("survival", "years", "survival (years)"), ("months", "months", "months"), ("time", "months", "time (months)"),
+    ],
+)  # fmt: skip
+def test_the_axis_says_the_unit_once(time: str, unit: str, label: str) -> None:
+    table = pd.DataFrame({time: [10.0, 15, 20], "died": [1, 1, 0]})
+    drawn = kaplan_meier(table, time=time, event="died", patient=None).figure(unit=unit)
+    assert drawn.axes[0].get_xlabel() == label

@@ -124,7 +124,9 @@ def files_of(source: Paths | None, dataset: xr.Dataset) -> tuple[list[LabelFile]
         return _around(dataset, series, instances)
     found: list[LabelFile] = []
     findings: list[Finding] = []
-    for path in [source] if isinstance(source, (str, os.PathLike)) else source:
+    several = [source] if isinstance(source, (str, os.PathLike)) else source
+    # A file that is named twice is one file.
+    for path in {os.path.realpath(path): path for path in several}.values():
         place = Path(path)
         if not place.exists():
             raise PathNotFound("no such file or folder", file=place.name, remedy="check the path")
@@ -139,7 +141,8 @@ def files_of(source: Paths | None, dataset: xr.Dataset) -> tuple[list[LabelFile]
             file = LabelFile(place, place.name)
             found.append(file)
             findings += [] if file.is_nifti else _other_series(file, series, instances)
-    return found, findings
+    # Nor is one that is in a folder which is named, too.
+    return list({os.path.realpath(file.path): file for file in reversed(found)}.values())[::-1], findings
 
 
 def _link_roots(dataset: xr.Dataset) -> list[Path]:

@@ -119,7 +119,9 @@ def _told(image: xr.DataArray, dim: str, number: int) -> str:
         return f"{dim} {count}"
     level = image[dim].values[number]
     value = f"{level:g}" if image[dim].dtype.kind in "iuf" else str(level)
-    return " ".join(part for part in (f"{dim} =", value, image[dim].attrs.get("units", ""), f"({count})") if part)
+    units = image[dim].attrs.get("units", "")
+    # The unit one would read as a number.
+    return " ".join(part for part in (f"{dim} =", value, units if units != "1" else "", f"({count})") if part)
 
 
 def _numbered_channels(volume: xr.DataArray) -> xr.DataArray:
@@ -189,7 +191,9 @@ def middle(volume: xr.DataArray, masks: dict[str, xr.DataArray], axis: str) -> f
         largest = max(masks.values(), key=lambda mask: int(mask.sum()))
         counts = largest.sum([other for other in AXES if other != axis]).values
         if counts.max() > 0:
-            return float(volume[axis].values[int(counts.argmax())])
+            # Of slices with as much of it the middle one: a mask that fills the image begins at its edge.
+            fullest = np.flatnonzero(counts == counts.max())
+            return float(volume[axis].values[fullest[len(fullest) // 2]])
     return float(volume[axis].values[volume.sizes[axis] // 2])
 
 

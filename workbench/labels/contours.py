@@ -37,7 +37,10 @@ class Slices:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        self.along = grid.positions @ grid.normal
+        # Worked out once: structure sets have thousands of contours.
+        self.normal = grid.normal
+        self.axes = np.stack([grid.column_direction, grid.row_direction])
+        self.along = grid.positions @ self.normal
         # A single slice has no step; what was drawn on it is on it to well within a pixel.
         self.step = float(np.diff(self.along).min()) if len(self.along) > 1 else max(grid.pixel_spacing)
 
@@ -46,14 +49,13 @@ class Slices:
 
         Exactly half a step belongs to no slice: it would be a matter of rounding which one.
         """
-        depth = points @ self.grid.normal
+        depth = points @ self.normal
         slice_ = int(np.abs(self.along - depth.mean()).argmin())
         distance = depth - self.along[slice_]
         if np.abs(distance).max() >= self.step / 2 * (1 - 1e-6):
             return None
         offset = points - self.grid.positions[slice_]
-        axes = np.stack([self.grid.column_direction, self.grid.row_direction])
-        return Contour(slice_, float(distance.mean()), offset @ axes.T / np.array(self.grid.pixel_spacing))
+        return Contour(slice_, float(distance.mean()), offset @ self.axes.T / np.array(self.grid.pixel_spacing))
 
     def on_plane(self, contours: list[Contour]) -> list[Contour]:
         """The contours that lie nearest to their slice, without those further off beside them.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from workbench.labels.segment import Segment
 
 Floats = NDArray[np.float64]
+#: Sequences that steer a terminal (ECMA-48, section 5.4).
+_ESCAPES: Final = re.compile("(\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]")
 
 # Python's warning filters are one list for all threads; without the lock two readers could restore each
 # other's state and leave warnings switched off.
@@ -73,9 +77,27 @@ def first(dataset: Dataset, keyword: str) -> Dataset | None:
 
 
 def text(dataset: Dataset | None, keyword: str) -> str:
-    """Value as stripped text; empty where it is absent."""
+    """Value as stripped text that can be shown; empty where it is absent."""
     value = None if dataset is None else dataset.get(keyword)
-    return "" if value is None else str(value).strip()
+    return "" if value is None else printable(str(value)).strip()
+
+
+def printable(text: str) -> str:
+    r"""Text without what steers a terminal or turns the direction of writing; a break becomes a blank.
+
+    Examples
+    --------
+    >>> printable("\x1b[31mred"), printable("GTV\n1"), printable("a\u202eb"), printable("Läsion β")
+    ('red', 'GTV 1', 'ab', 'Läsion β')
+    """
+    if text.isprintable():
+        return text
+    text = _ESCAPES.sub("", text)
+    # Cc: control characters; Cf: marks without a width, among them those of direction; Zl, Zp: breaks.
+    return "".join(
+        " " if character in "\t\n\r\v\f\u2028\u2029" else "" if category(character) in ("Cc", "Cf") else character
+        for character in text
+    )
 
 
 def numbers(dataset: Dataset | None, keyword: str) -> Floats:

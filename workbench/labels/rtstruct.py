@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 
 #: ContourGeometricType that encloses an area.
 CLOSED: Final = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+#: What makes a contour what it is.
+_DRAWN: Final = ("ContourData", "ContourGeometricType")
 _MESSAGES: Final = {
     "label-not-a-mask": "{n} contours of {segments} are points, lines or have fewer than 3 points",
     "label-off-slice": "{n} contours of {segments} lie on no slice of the image",
@@ -77,7 +79,13 @@ class _Region:
 def _contours(segment: Segment, regions: list[Dataset], slices: Slices) -> _Region:
     """Closed contours of one region, each on its slice; points and lines; the others are counted."""
     region = _Region()
+    drawn: set[tuple[Any, ...]] = set()
     for item in (item for each in regions for item in items(each, "ContourSequence")):
+        # What is stored again byte for byte is not worked out again.
+        stored = tuple(item.get_item(name).value if name in item else None for name in _DRAWN)
+        if stored in drawn:
+            region.problems["label-repeated"] += 1
+            continue
         try:
             values = numbers(item, "ContourData")
         except ValueError:
@@ -93,6 +101,8 @@ def _contours(segment: Segment, regions: list[Dataset], slices: Slices) -> _Regi
             region.problems["label-off-slice"] += 1
         else:
             region.outlines.append(contour)
+            if isinstance(stored[0], bytes):
+                drawn.add(stored)
     once = without_repeats(region.outlines)
     region.problems["label-repeated"] += len(region.outlines) - len(once)
     kept = slices.on_plane(once)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import UsageError
+from workbench.errors import IrregularGeometry, UsageError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,11 +29,19 @@ class GivenMasks:
     dim: str
     #: Dataset that says where the voxels are: an array taken out of it leaves ``affine`` and ``position`` behind.
     place: xr.Dataset
+    #: Whether a Dataset was given, which knows its place as far as anything does.
+    from_dataset: bool
 
     def grid(self, operation: str, *, sheared: bool = False) -> ImageGrid:
         """Even grid of the masks; refused by the name of the finding where there is none."""
+        from workbench.arrays.image_grid import image_grid
         from workbench.arrays.same_grid import require_even
 
+        if not self.from_dataset and not image_grid(self.place).placed:
+            raise IrregularGeometry(
+                f"an array alone does not say where its slices lie, and {operation} needs it",
+                remedy="give the Dataset that holds it: ds instead of ds['mask']",
+            )
         return require_even(self.place, operation, sheared=sheared)
 
     def segments(self) -> dict[str, xr.DataArray]:
@@ -76,8 +84,8 @@ def masks_of(given: xr.DataArray | xr.Dataset, what: str = "the mask") -> GivenM
         )
     if given.dtype != bool:
         raise UsageError(f"{what} is {given.dtype}, not boolean", remedy="say what counts: fraction >= 0.5, label == 3")
-    place = given.to_dataset(name="mask") if place is None else place
-    return GivenMasks(given.transpose(*further, *AXES), further[0] if further else "", place)
+    alone = given.to_dataset(name="mask") if place is None else place
+    return GivenMasks(given.transpose(*further, *AXES), further[0] if further else "", alone, place is not None)
 
 
 def _labelled(given: object, what: str) -> None:

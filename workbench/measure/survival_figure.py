@@ -84,7 +84,7 @@ def survival_figure(
         _curve(above, survival, name, colour, intervals=intervals)
     end = float(survival.curve["time"].max()) or 1.0
     above.set(xlim=(0, 1.02 * end), ylim=(0, 1.04), ylabel="without the event")
-    above.set_xlabel(f"{survival.time.replace('_', ' ')}{f' ({unit})' if unit else ''}")
+    above.set_xlabel(_label(survival.time, unit))
     ticks = _ticks(end, in_months="month" in f"{survival.time} {unit}".lower())
     above.set_xticks(ticks)
     for side in ("top", "right"):
@@ -95,6 +95,15 @@ def survival_figure(
         drawn.suptitle(title, color=INK, fontsize=11)
     _at_risk(below, survival, list(times) if times is not None else ticks)
     return drawn
+
+
+def _label(time: str, unit: str) -> str:
+    """What the axis says; the unit once, also where the name of the column ends with it."""
+    name = time.replace("_", " ")
+    if not unit:
+        return name
+    named = name.removesuffix(f" {unit}")
+    return f"{named} ({unit})" if named != unit else unit
 
 
 def _ticks(end: float, *, in_months: bool) -> list[float]:
