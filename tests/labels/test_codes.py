@@ -50,3 +50,15 @@ def test_an_anatomical_type_is_a_region_and_a_lesion_is_none() -> None:
     assert (lung.scheme, lung.value) == ("SCT", "39607008")
     assert find_concept("SCT:108369006", "region") is None
     assert find_concept("SCT:1", "type") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("tumour", "Neoplasm"), ("tumor", "Neoplasm"), ("Cancer", "Neoplasm"), ("metastases", "Neoplasm, Secondary"),
+        ("oesophagus", "Esophagus"), ("haemorrhage", "Hemorrhage"), ("small bowel", "Small intestine"),
+    ],
+)  # fmt: skip
+def test_words_that_people_use_are_found(said: str, meaning: str) -> None:
+    assert meaning in search_codes(said)["meaning"].tolist()
+    assert search_codes("no such word").empty

@@ -125,6 +125,8 @@ def files_of(source: Paths | None, dataset: xr.Dataset) -> tuple[list[LabelFile]
     found: list[LabelFile] = []
     findings: list[Finding] = []
     several = [source] if isinstance(source, (str, os.PathLike)) else source
+    if any("\0" in os.fspath(path) for path in several):
+        raise PathNotFound("no such file or folder", remedy="check the path")
     # A file that is named twice is one file.
     for path in {os.path.realpath(path): path for path in several}.values():
         place = Path(path)

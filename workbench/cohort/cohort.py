@@ -79,8 +79,15 @@ class Cohort(Questions, Images):
 
     @property
     def clinical(self) -> pd.DataFrame:
-        """One row per case (patient and timepoint), one column per harmonised variable."""
-        return self._table("select * from clinical")
+        """One row per case (patient and timepoint), one column per harmonised variable.
+
+        ``attrs["doubts"]`` holds variable, node and text of each suspicion that values are in another unit; what
+        computes with the table says so.
+        """
+        table = self._table("select * from clinical")
+        doubts = self._table("select node, message from findings where code = 'unit-suspected' order by all")
+        table.attrs["doubts"] = [[text.partition(":")[0], node, text] for node, text in doubts.itertuples(index=False)]
+        return table
 
     @property
     def values(self) -> pd.DataFrame:

@@ -19,6 +19,20 @@ from workbench.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Beginning of what people say -> words of the table: its meanings are those of SNOMED CT, American.
+SYNONYMS: Final[dict[str, tuple[str, ...]]] = {
+    "tumo": ("neoplasm",),
+    "cancer": ("neoplasm",),
+    "carcinoma": ("neoplasm",),
+    "malignan": ("neoplasm",),
+    "metasta": ("neoplasm, secondary",),
+    "gtv": ("neoplasm", "gross tumor"),
+    "bowel": ("intestine", "colon"),
+    "gut": ("intestine",),
+    "womb": ("uterus",),
+    "swelling": ("edema",),
+    "bleeding": ("hemorrhage",),
+}
 Kind = Literal["category", "type", "region"]
 #: What a segment is described with.
 KINDS: Final[tuple[Kind, ...]] = ("category", "type", "region")
@@ -86,6 +100,13 @@ def find_concept(code: str, kind: Kind) -> Concept | None:
     return next((c for c in of_code if kind == "region" and ANATOMY in c.categories), None)
 
 
+def _other_words(word: str) -> tuple[str, ...]:
+    """The word, as the table may have it."""
+    american = word.replace("oe", "e").replace("ae", "e")
+    found = [said for start, said in SYNONYMS.items() if word.startswith(start)]
+    return (word, american, *(one for said in found for one in said))
+
+
 @checked
 def search_codes(words: str, *, kind: Kind | None = None) -> pd.DataFrame:
     """Codes whose meaning or value holds all the words: code, meaning, kind, category; one row each.
@@ -93,7 +114,8 @@ def search_codes(words: str, *, kind: Kind | None = None) -> pd.DataFrame:
     Parameters
     ----------
     words : str
-        Whatever the case; parts of words count; a code value finds its row.
+        Whatever the case; parts of words count; a code value finds its row. What people say for the words of the
+        table is known (tumour, metastasis), and how it is written in Britain.
     kind : {"category", "type", "region"}, optional
         Only these.
 
@@ -125,7 +147,10 @@ def search_codes(words: str, *, kind: Kind | None = None) -> pd.DataFrame:
         concept
         for concept in concepts()
         if kind in (None, concept.kind)
-        and all(word in f"{concept.meaning} {concept.code}".casefold() for word in wanted)
+        and all(
+            any(other in f"{concept.meaning} {concept.code}".casefold() for other in _other_words(word))
+            for word in wanted
+        )
     ]
     found.sort(key=lambda concept: (len(concept.meaning), concept.meaning, concept.kind))
     rows = [(c.code, c.meaning, c.kind, "|".join(c.categories)) for c in found]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.arguments import checked
 from workbench.errors import NotMeasurable, UsageError
 from workbench.measure.outcomes import FEW_EVENTS, outcomes
-from workbench.measure.patients import Design, design
+from workbench.measure.patients import Design, design, doubts
 from workbench.measure.separation import without_end
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def cox(
     fitted = _fitted(found.time[kept], found.event[kept], scaled, layers, ties)
     estimates = _estimates(fitted, [used.terms[number] for number in varied], spread, separated)
     rows = _rows(estimates, terms, endless, level)
-    warnings = []
+    warnings = doubts(table, [time, *covariates])
     if n_events < FEW_EVENTS * len(terms.terms):
         many = f"{len(terms.terms)} term{'s' if len(terms.terms) > 1 else ''}"
         warnings.append(f"{n_events} event{'s' if n_events > 1 else ''} for {many}: fewer than {FEW_EVENTS} per term")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.arguments import checked
 from workbench.errors import UsageError
 from workbench.measure.outcomes import FEW_EVENTS, outcomes
+from workbench.measure.patients import doubts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +144,7 @@ def kaplan_meier(
 
     _check_level(level)
     found = outcomes(table, time=time, event=event, others=[by] if by else [], patient=patient)
-    curves, groups, warnings = [], [], []
+    curves, groups, warnings = [], [], doubts(table, [time])
     for name, inside in found.groups(by):
         times, events = found.time[inside], found.event[inside]
         curve = _curve(times, events, level)

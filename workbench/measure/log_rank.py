@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from workbench.arguments import checked
 from workbench.errors import NotMeasurable
 from workbench.measure.outcomes import FEW_EVENTS, outcomes
+from workbench.measure.patients import doubts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +102,10 @@ def log_rank(
         (name, int(inside.sum()), int(found.event[inside].sum()), float(expected[number]))
         for number, (name, inside) in enumerate(groups)
     ]
-    warnings = [f"few events in {name}: {events} of {n} patients" for name, n, events, _ in rows if events < FEW_EVENTS]
+    warnings = doubts(table, [time])
+    warnings += [
+        f"few events in {name}: {events} of {n} patients" for name, n, events, _ in rows if events < FEW_EVENTS
+    ]
     if found.n_missing:
         warnings.append(f"{found.n_missing} patients left out: time, event or group is missing")
     return LogRank(

@@ -23,8 +23,10 @@ def require_columns(table: pd.DataFrame, names: Sequence[str | None]) -> None:
     Raises
     ------
     UsageError
-        A column is missing or there twice.
+        No row; a column is missing or there twice.
     """
+    if not len(table):
+        raise UsageError("the table is empty", remedy="look at the condition that chose its rows")
     here = [str(name) for name in table.columns]
     for name in names:
         if name is None:
@@ -78,6 +80,27 @@ def require_one_row_per_patient(table: pd.DataFrame, patient: str | None) -> Non
             f"{several} patient{'s have' if several > 1 else ' has'} several rows ({rows} of {len(table)} rows)",
             remedy="keep one row per patient, e.g. one timepoint and one segment: the patient is the unit",
         )
+
+
+def doubts(table: pd.DataFrame, columns: Iterable[str | None]) -> list[str]:
+    """What the cohort suspects of columns whose values are pooled, in words; ``cohort.clinical`` brings it along.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"node": ["b"], "age": [700]})
+    >>> table.attrs["doubts"] = [["age", "b", "age: they would be plausible as months"], ["psa", "b", "psa: ..."]]
+    >>> doubts(table, ["age"]), doubts(table[table["node"] == "a"], ["age"])
+    (['unit-suspected at b: age: they would be plausible as months'], [])
+    """
+    used = {name for name in columns if name is not None}
+    nodes = set(table["node"]) if "node" in table.columns else None
+    held = table.attrs.get("doubts", [])
+    return [
+        f"unit-suspected at {node}: {text}"
+        for variable, node, text in (held if isinstance(held, list) else [])
+        if variable in used and (nodes is None or node in nodes)
+    ]
 
 
 def once_per_patient(table: pd.DataFrame, patient: str | None, columns: Iterable[str | None]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.arguments import checked, short
 from workbench.errors import UsageError
-from workbench.measure.patients import design, is_number, require_columns
+from workbench.measure.patients import design, doubts, is_number, require_columns
 from workbench.measure.refused import Refused
 from workbench.measure.settings import digest
 from workbench.measure.standardised import largest, smd
@@ -110,7 +110,8 @@ def sites(
         chance explains: compare this where nodes or patients are few), ``f``, ``df_node``, ``df_residual``, ``smd``
         (largest standardised mean difference of two nodes, not adjusted, with ``smd_nodes`` saying of which), ``n``
         patients, ``nodes``, ``n_missing`` (patients left out for want of value, covariate or node), ``left_out``
-        and ``reason``: why there is no number. ``attrs["settings"]`` and ``attrs["settings_digest"]``.
+        and ``reason``: why there is no number. ``attrs["settings"]``, ``attrs["settings_digest"]`` and
+        ``attrs["warnings"]``: what the cohort suspects of the units of covariates.
 
     Raises
     ------
@@ -159,7 +160,7 @@ def sites(
         "n_boot": int(n_boot), "level": float(level), "seed": int(seed) if n_boot else None,
         "interval": "bootstrap percentiles" if n_boot else "noncentral F",
     }  # fmt: skip
-    found.attrs = {"settings": said, "settings_digest": digest(said)}
+    found.attrs = {"settings": said, "settings_digest": digest(said), "warnings": doubts(table, covariates)}
     return found.reset_index(drop=True)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.arguments import checked, short
 from workbench.errors import UsageError
 from workbench.measure.patients import (
+    doubts,
     is_number,
     levels_of,
     once_per_patient,
@@ -98,7 +99,8 @@ def table_one(
     -------
     TableOne
         ``smd`` is the standardised mean difference (Austin 2009; of categories Yang and Dalton 2012), of more than two
-        groups the largest of all pairs; ``reason`` says why there is none. It leaves out who has no value. ``p`` is of
+        groups the largest of all pairs; ``reason`` says why there is none, and what the cohort suspects of the unit
+        of a variable (``unit-suspected``). It leaves out who has no value. ``p`` is of
         Kruskal-Wallis' test (medians), one-way analysis of variance (means), or the chi-squared test (categories).
 
     Raises
@@ -125,6 +127,7 @@ def table_one(
         raise UsageError(f"decimals cannot be {short(decimals)}", remedy=f"give a number from 0 to {MOST_DECIMALS}")
     names = [str(name) for name in table.columns if name not in (by, patient, "node", "timepoint")]
     names = names if variables is None else list(variables)
+    suspected = {name: doubts(table, [name]) for name in names}
     table = once_per_patient(table, patient, [by, *names])
     require_one_row_per_patient(table, patient)
     how = dict.fromkeys(names, summary) if isinstance(summary, str) else {**dict.fromkeys(names, "median"), **summary}
@@ -141,6 +144,10 @@ def table_one(
             shown, found = _of_free(table[name], name, groups)
         else:
             shown, found = _of_categories(table[name], name, groups, decimals, p_values)
+        if suspected[name]:
+            shown[0]["reason"] = "; ".join(
+                [*suspected[name], *([shown[0]["reason"]] if shown[0].get("reason") else [])]
+            )
         lines += shown
         numbers += found
     columns = ["variable", "level", *groups, "missing", *(["smd"] if by else []), *(["p"] if p_values and by else [])]
