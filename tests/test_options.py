@@ -8,6 +8,7 @@ import pytest
 
 from workbench.errors import UsageError, WriteError
 from workbench.options import Options
+from workbench.writing import write_text
 
 
 @pytest.fixture
@@ -68,6 +69,22 @@ def test_cache_folders_are_made_for_their_owner_alone(options: Options, tmp_path
     folder = options.cache_folder("a", "b")
     assert folder.is_dir()
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
+
+
+def test_folders_that_were_there_become_the_owners_alone_and_the_files_in_them(
+    options: Options, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    (cache / "a" / "b").mkdir(parents=True)
+    for folder in (cache, cache / "a", cache / "a" / "b"):
+        folder.chmod(0o755)
+    options.cache = cache
+    write_text(options.cache_folder("a", "b") / "table.json", "{}")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (cache, *cache.rglob("*"))}
+    # The cache may be a folder for other things, too; what is in it is not.
+    assert modes == {"cache": 0o755, "a": 0o700, "b": 0o700, "table.json": 0o600}
+    write_text(tmp_path / "out" / "report.json", "{}")
+    assert stat.S_IMODE((tmp_path / "out" / "report.json").stat().st_mode) & 0o044 == 0o044
 
 
 def test_a_cache_that_cannot_be_made_names_the_variable(options: Options, tmp_path: Path) -> None:

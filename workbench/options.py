@@ -201,20 +201,26 @@ class Options:
         self._set["workers"] = value
 
     def cache_folder(self, *parts: str) -> Path:
-        """Make and return a folder inside the cache, readable by the user alone.
+        """Make and return a folder inside the cache, readable by the user alone, also where it was there already.
+
+        The cache itself, where it is there, stays as it is: it may be a folder for more than that.
 
         Raises
         ------
         WriteError
-            Where the folder cannot be made.
+            Where the folder cannot be made, or is another user's who lets others read it.
         """
-        folder = self.cache.joinpath(*parts)
+        folder = self.cache
         try:
-            self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for part in parts:
+                folder = folder / part
+                folder.mkdir(mode=0o700, exist_ok=True)
+                if folder.stat().st_mode & 0o077:
+                    folder.chmod(0o700)
         except OSError as error:
             raise WriteError(
-                f"cache folder cannot be made: {error.strerror}",
+                f"cache folder cannot be made, or be made private: {error.strerror}",
                 file=str(folder),
                 remedy="name a folder you may write to with WORKBENCH_CACHE",
             ) from error

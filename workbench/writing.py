@@ -19,7 +19,8 @@ def aside(path: Path, *, remedy: str = REMEDY) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        Final name; its folder is made where it does not exist.
+        Final name; its folder is made where it does not exist. In a folder that its owner alone may read, as those of
+        the cache, the file is for the owner alone.
     remedy : str
         What the error tells to do.
 
@@ -41,6 +42,9 @@ def aside(path: Path, *, remedy: str = REMEDY) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if not path.parent.stat().st_mode & 0o077:
+            # In a folder that is for its owner alone, files are so, too.
+            temporary.chmod(0o600)
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)

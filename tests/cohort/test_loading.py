@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +178,12 @@ def test_nifti_named_as_a_mask_beside_the_series_is_taken(tmp_path: Path) -> Non
     nibabel.Nifti1Image(labels, image.affine).to_filename(tmp_path / "A" / "tumour_mask.nii.gz")
     again = wb.measure.volumes(found, workers=1).set_index("feature")["value"]
     assert again["n_voxels"] == 11
+
+
+def test_a_cache_that_was_deleted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    factories.stack(tmp_path / "site", [0, 2, 4], PatientID="A")
+    cohort = wb.open_cohort(tmp_path / "site", layout="plain")
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(WorkbenchError, match=r"cache was deleted.*open the cohort again"):
+        cohort.load(factories.SERIES)

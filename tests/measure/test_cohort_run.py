@@ -11,7 +11,7 @@ import pytest
 
 from tests import factories
 from workbench.cohort import Cohort, open_cohort
-from workbench.errors import UsageError
+from workbench.errors import UsageError, WriteError
 from workbench.labels import describe, to_seg
 from workbench.measure import cohort_run
 from workbench.measure.case_rows import Request, measure_case
@@ -79,7 +79,9 @@ def test_series_that_cannot_be_measured_is_a_row_with_the_finding(geometry: str,
     assert rows["value"].isna().all()
     assert rows["reason"].str.contains(finding).all()
     names = {node: ["Tumour"] for node in ("aurora", "boreal", "cedro")}
-    assert table.attrs == {"cases": len(cases(cohort)), "cases_failed": 2, "unmapped_names": names}
+    assert table.attrs == {
+        "cases": len(cases(cohort)), "cases_failed": 2, "cases_not_kept": 0, "unmapped_names": names
+    }  # fmt: skip
 
 
 def test_second_run_measures_nothing_again(few: Cohort, no_cache: Path, counted: list[str]) -> None:
@@ -200,3 +202,21 @@ def test_two_readers_of_one_lesion_are_told_apart_by_their_objects(tmp_path: Pat
     uids = [describe(tmp_path / "site" / f"{reader}.dcm").source_uid for reader in "ab"]
     assert counts[uids].tolist() == [12, 12]
     assert table.loc[table["feature"] != "", "segment"].unique().tolist() == ["GTV"]
+
+
+def test_a_cache_that_is_full_costs_the_next_run_and_not_this_one(
+    few: Cohort, no_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = volumes(few, resume=False, workers=1)
+    written: list[Path] = []
+
+    def full(path: Path, text: str) -> None:
+        if written:
+            raise WriteError("could not be written: no space left on device", file=path.name)
+        written.append(path)
+
+    monkeypatch.setattr(cohort_run, "write_text", full)
+    table = volumes(few, resume=False, workers=1)
+    pd.testing.assert_frame_equal(table, whole, check_like=True)
+    assert table.attrs["cases_not_kept"] == table.attrs["cases"] - 1 > 0
+    assert table.attrs["not_kept_reason"] == "could not be written: no space left on device"

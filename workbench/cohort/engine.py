@@ -88,7 +88,7 @@ def clinical_rows(extracts: Sequence[Stored]) -> pa.Table:
 
 def changed() -> QueryError:
     """The error where a cohort's tables are no longer those it was opened with."""
-    return QueryError("an extract changed and was opened anew since", remedy="open the cohort again")
+    return QueryError("an extract was opened anew since, or the cache was deleted", remedy="open the cohort again")
 
 
 def quoted(text: str) -> str:

@@ -35,7 +35,9 @@ def _read(extract: Stored, **options: Any) -> pa.Table:
         return pq.read_table(extract.table("instances"), **options)
     except FileNotFoundError:
         raise ChangedFile(
-            "the extract changed and was opened anew since", file=extract.node, remedy="open the cohort again"
+            "the extract was opened anew since, or the cache was deleted",
+            file=extract.node,
+            remedy="open the cohort again",
         ) from None
 
 

@@ -75,7 +75,9 @@ class Stored:
         found = known(self.folder, self.fingerprint)
         if found is None:
             raise ChangedFile(
-                "the extract changed and was opened anew since", file=self.node, remedy="open the cohort again"
+                "the extract was opened anew since, or the cache was deleted",
+                file=self.node,
+                remedy="open the cohort again",
             )
         return found
 

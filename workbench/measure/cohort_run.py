@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from workbench.arguments import checked
-from workbench.errors import UsageError
+from workbench.errors import UsageError, WriteError
 from workbench.measure.case_rows import Request, Row
 from workbench.measure.cohort_cases import Case, cases
 from workbench.measure.workers import run
@@ -102,8 +102,9 @@ def features_of_cohort(
         what is known of it (``segment_source_uid``: of which object), ``group``, ``feature``, ``value``, ``unit``
         (UCUM), ``ibsi``, ``reason``, ``settings_digest``, ``image_digest``, ``mask_digest``. What could not be
         measured, and what was irregular about masks, is a row without a feature, with its reason. ``attrs`` say how
-        many cases there were (``cases``), of how many nothing could be measured (``cases_failed``), and which names
-        of segments no table of names holds, by node (``unmapped_names``).
+        many cases there were (``cases``), of how many nothing could be measured (``cases_failed``), how
+        many the cache could not keep (``cases_not_kept``, with ``not_kept_reason``), and which names of segments no
+        table of names holds, by node (``unmapped_names``).
 
     Raises
     ------
@@ -150,12 +151,17 @@ def measured(cohort: Cohort, request: Request, *, workers: int | None = None, re
     if resume:
         results = {case.key: rows for case in todo if (rows := _kept(folder, case)) is not None}
     open_cases = [case for case in todo if case.key not in results]
+    not_kept: list[str] = []
     count = min(options.workers, max(1, len(open_cases) // CASES_PER_WORKER)) if workers is None else workers
     with task("measuring", len(todo), unit="series") as advance:
         advance(len(results))
         for case, rows in run(cohort, request, open_cases, count):
-            write_text(folder / f"{case.key}.json", json.dumps(rows))
             results[case.key] = rows
+            try:
+                write_text(folder / f"{case.key}.json", json.dumps(rows))
+            except WriteError as error:
+                # A full cache costs the next run, not this one.
+                not_kept.append(error.what)
             advance(1)
     settings = {"settings_digest": request.digest}
     rows = [row | about for case in todo for about in [_identified(case) | settings] for row in results[case.key]]
@@ -163,6 +169,9 @@ def measured(cohort: Cohort, request: Request, *, workers: int | None = None, re
     table["value"] = table["value"].astype("float64")
     table.attrs["unmapped_names"] = _unmapped(rows)
     table.attrs["cases"] = len(todo)
+    table.attrs["cases_not_kept"] = len(not_kept)
+    if not_kept:
+        table.attrs["not_kept_reason"] = not_kept[0]
     table.attrs["cases_failed"] = sum(all(row["feature"] == "" for row in results[case.key]) for case in todo)
     return table
 
