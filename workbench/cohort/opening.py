@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -117,11 +118,13 @@ def open_cohort(
     content = None if lock is None else read_lock(lock)
     opened: list[Stored] = []
     of_folder: dict[Path, list[Stored]] = {}
-    for folder in folders:
-        how = {name: values[folder] for name, values in given.items()}
-        extracts = _open(folder, how, roots[folder], sure=isinstance(link_roots, Mapping) or len(folders) == 1)
+    sure = isinstance(link_roots, Mapping) or len(folders) == 1
+    said = {folder: _said({name: values[folder] for name, values in given.items()}) for folder in folders}
+    for folder, asked, stored in _recalled(folders, said, roots, sure=sure):
+        how = said[folder]
+        extracts = [stored] if stored is not None else _open(folder, how, roots[folder], asked, sure=sure)
         for extract in extracts:
-            _refuse_twin(extract, opened, folder, split=bool(how["node_column"]))
+            _refuse_twin(extract, opened, folder, split=bool(how.get("node_column")))
         opened += extracts
         of_folder[folder] = extracts
     if content is None:
@@ -198,22 +201,41 @@ def _by_folder(given: Mapping[str, T], folders: list[Path], what: str) -> dict[P
     return {folder: places.get(os.path.abspath(folder)) for folder in folders}
 
 
-def _open(folder: Path, how: dict[str, Any], roots: tuple[str | os.PathLike[str], ...], *, sure: bool) -> list[Stored]:
-    """One extract's tables, one set per node: remembered where nothing changed, else read.
+Roots = Mapping[Path, tuple[str | os.PathLike[str], ...]]
+
+
+def _recalled(
+    folders: Sequence[Path], said: Mapping[Path, dict[str, Any]], roots: Roots, *, sure: bool
+) -> Iterator[tuple[Path, Asked, Stored | None]]:
+    """Each extract with the question, and its tables where nothing changed since they were made.
+
+    The folders are looked at side by side: most of the time goes into the file system.
+    """
+
+    def one(folder: Path) -> tuple[Asked, Stored | None]:
+        how = said[folder]
+        # A mapping that cannot be used is told before anything is read.
+        mappings("", how.get("mapping"))
+        told = [os.path.realpath(os.path.expanduser(root)) for root in roots[folder]]
+        asked = Asked.now(folder, **how, link_roots=told, sure=sure)
+        return asked, None if how.get("node_column") else recall(asked)
+
+    with ThreadPoolExecutor(min(options.workers, len(folders))) as pool:
+        found = list(pool.map(one, folders))
+    for folder, (asked, stored) in zip(folders, found, strict=True):
+        yield folder, asked, stored
+
+
+def _open(
+    folder: Path, how: dict[str, Any], roots: tuple[str | os.PathLike[str], ...], asked: Asked, *, sure: bool
+) -> list[Stored]:
+    """One extract's tables, read anew, one set per node.
 
     Parameters
     ----------
     sure : bool
         Whether *roots* are this extract's own; else they are for a layout that hands over by links.
     """
-    told = [os.path.realpath(os.path.expanduser(root)) for root in roots]
-    how = _said(how)
-    # A mapping that cannot be used is told before anything is read.
-    mappings("", how.get("mapping"))
-    asked = Asked.now(folder, **how, link_roots=told, sure=sure)
-    stored = None if how.get("node_column") else recall(asked)
-    if stored is not None:
-        return [stored]
     if roots and not sure and (how["layout"] or detect(folder)) not in LINKED_LAYOUTS:
         roots = ()
     extract, found = _read(folder, how, roots)
