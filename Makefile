@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo lab test oracle fuzz bench lint clean
+.PHONY: demo lab wheelhouse test oracle fuzz bench lint clean
 
 demo: $(VENV)/.installed ## three make-believe hospitals, one cohort, four reports
 	$(RUN) workbench demo
 
 lab: $(VENV)/.installed ## JupyterLab on the notebooks
 	$(RUN) workbench lab
+
+wheelhouse: $(VENV)/.installed ## everything to install from without network: make wheelhouse OUT=wheelhouse EXTRAS=dicomweb
+	$(RUN) workbench wheelhouse --out $(or $(OUT),wheelhouse) --extras "$(EXTRAS)"
 
 test: $(VENV)/.installed-test ## all tests
 	$(RUN) pytest

@@ -186,3 +186,7 @@ class WriteError(WorkbenchError):
 
 class NotMeasurable(WorkbenchError):
     """Data that do not allow what was asked of them: constant, empty, too few."""
+
+
+class ToolError(WorkbenchError):
+    """Another program, which was asked to do a part, failed."""

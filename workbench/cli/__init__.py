@@ -29,6 +29,7 @@ VERBS: Final = {
     "report": ("workbench.cli.report", "List, show and run reports."),
     "scan": ("workbench.cli.scan", "Read the headers below a folder and list the series."),
     "synthetic": ("workbench.cli.synthetic", "Write a make-believe federation with planted truths and faults."),
+    "wheelhouse": ("workbench.cli.wheelhouse", "Bring everything to install from, for a place offline."),
     "versions": ("workbench.cli.versions", "Print the versions that matter for a bug report."),
     "vocabulary": ("workbench.cli.vocabulary", "Look up clinical variables, their codes and words."),
 }
