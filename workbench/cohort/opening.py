@@ -42,7 +42,7 @@ def open_cohort(
     links: PathLike | Mapping[str, PathLike] | None = None,
     modalities: Mapping[str, Any] | None = None,
     masks: str | Iterable[str] | Mapping[str, str | Iterable[str]] = (),
-    link_roots: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]] = (),
+    link_roots: Paths | Mapping[str, Paths] = (),
     mapping: PathLike | Mapping[str, PathLike] | None = None,
     trust: str = "auto",
     lock: str | os.PathLike[str] | None = None,
@@ -59,7 +59,8 @@ def open_cohort(
     node : str or mapping, optional
         Name of the node, or names by path; by default each folder's name.
     id_column : str or mapping, optional
-        Patient column of the clinical tables, where it is not obvious; or columns by extract path.
+        Patient column of the clinical tables, where it is not obvious; or columns by extract path. An extract none of
+        whose tables has it is refused; a table without it beside others that have it is a finding.
     node_column : str or mapping, optional
         Column of the clinical tables that names the centre: each centre is a node then. Patients of no centre stay
         with the extract's own node, which is a finding.
@@ -77,7 +78,7 @@ def open_cohort(
         path.
     masks : list of str, or mapping, optional
         Modality folders of a ``medical-folder`` that hold masks; or lists by extract path.
-    link_roots : list of path, or mapping, optional
+    link_roots : path, list of path, or mapping, optional
         Folders outside the extracts that links inside them may lead to (a data lake). Where several extracts are
         opened, a list speaks for those whose layout hands over by links (``dataset-service``), so that no other
         extract can reach into a neighbour's lake; a mapping names roots by extract path.
@@ -272,13 +273,16 @@ def _resolved(given: Any) -> Any:
     return tuple(Path(os.path.realpath(os.path.expanduser(item))) for item in given)
 
 
-def _roots(
-    given: Iterable[str | os.PathLike[str]] | Mapping[str, Iterable[str | os.PathLike[str]]], folders: list[Path]
-) -> dict[Path, tuple[str | os.PathLike[str], ...]]:
+def _roots(given: Paths | Mapping[str, Paths], folders: list[Path]) -> Roots:
     """Folders that links of each extract may lead to."""
     if isinstance(given, Mapping):
-        return {folder: tuple(roots or ()) for folder, roots in _by_folder(given, folders, "link_roots").items()}
-    return dict.fromkeys(folders, (*given, *options.link_roots))
+        return {folder: _several(roots) for folder, roots in _by_folder(given, folders, "link_roots").items()}
+    return dict.fromkeys(folders, (*_several(given), *options.link_roots))
+
+
+def _several(given: Paths | None) -> tuple[PathLike, ...]:
+    """One path or several as a tuple. A text is one path: its letters would be paths too, and "/" the whole disk."""
+    return (given,) if isinstance(given, (str, os.PathLike)) else tuple(given or ())
 
 
 def expand(paths: Paths) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from workbench.errors import PathNotFound, UsageError
 from workbench.extracts import sheets
 from workbench.extracts.centres import Centres
-from workbench.extracts.columns import asked, names_patient
+from workbench.extracts.columns import asked
 from workbench.extracts.reading import ReadOptions
 from workbench.extracts.record import StudyRef
 from workbench.extracts.rows import BATCH_ROWS, CLINICAL, Clinical
@@ -64,15 +64,14 @@ def read_clinical(tree: Tree, files: Sequence[str], how: ReadOptions) -> Clinica
     files : sequence of str
         Tables, POSIX paths relative to its root.
     how : ReadOptions
-        ``id_column``: the column that names the patient; without it the column is told by its name, else the first
-        is taken, which is a finding. ``node_column``: the column that names the centre. ``header``: rows of the
+        ``id_column``: the column that names the patient; where a table has no such column, or none was asked for,
+        it is told by its name, else the first is taken, which is a finding. ``node_column``: the column that names the centre. ``header``: rows of the
         header. ``clinical``: tables outside the extract, read after those in it.
 
     Raises
     ------
     UsageError
-        No table has a column *id_column*, nor one that could be told by its name; none has *node_column*; a header
-        of less than one row.
+        No table has a column *id_column*, or none has *node_column*; a header of less than one row.
     PathNotFound
         A table outside the extract that is not there.
     """
@@ -242,8 +241,6 @@ def _studies(table: Table, seen: Survey) -> Iterator[StudyRef]:
 def _check_id_column(tables: list[Table], id_column: str | None) -> None:
     headers = [table.header for table in tables if table.n_rows]
     if id_column is None or not headers or any(asked(header, id_column) is not None for header in headers):
-        return
-    if all(names_patient(header) for header in headers):
         return
     raise _no_such_column(tables, id_column)
 

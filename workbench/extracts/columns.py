@@ -231,21 +231,20 @@ def _patient(header: Sequence[str], id_column: str | None, of_studies: bool) -> 
     column = asked(header, id_column)
     if column is not None:
         return column, ""
+    absent = "" if id_column is None else "the column asked for is not there: "
     column = _named(header, PATIENT_COLUMNS)
     if column is not None:
-        if id_column is None:
-            return column, ""
-        return column, f"the column asked for is not there: column {column + 1} was taken by its name"
+        return column, f"{absent}column {column + 1} was taken by its name" if absent else ""
     if of_studies:
         return None, ""
     column = _named(header, ID_COLUMNS)
     if column is not None:
-        return column, f"column {column + 1} was taken: it is named like an id"
+        return column, f"{absent}column {column + 1} was taken: it is named like an id"
     column = _named(header, NAME_COLUMNS)
     if column is not None:
         why = "although it is named as one of names: no other is named like an id"
-        return column, f"column {column + 1} was taken {why}"
-    return 0, "the first column was taken"
+        return column, f"{absent}column {column + 1} was taken {why}"
+    return 0, f"{absent}the first column was taken"
 
 
 def _units(plain: Sequence[str], roles: set[int | None]) -> dict[int, int]:

@@ -25,6 +25,7 @@ class Survey:
 
     def __init__(self, header: tuple[str, ...], how: ReadOptions) -> None:
         self.header = header
+        self._asked = how.id_column
         self.columns = told(header, id_column=how.id_column, node_column=how.node_column)
         #: Rows that repeat others; known once :meth:`settle` was called.
         self.repeated = Repeated()
@@ -62,7 +63,9 @@ class Survey:
         """What was irregular."""
         columns, found = self.columns, self.repeated
         if columns.guess:
-            yield Finding("id-column-guessed", columns.guess, path=table.file)
+            # Another column than the one that was asked for may join values to the wrong patients.
+            code = "id-column-guessed" if self._asked is None else "id-column-absent"
+            yield Finding(code, columns.guess, path=table.file)
         number, count = self.nameless
         if count:
             what = "patient id" if columns.study is None else "study"
