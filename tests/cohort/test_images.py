@@ -89,6 +89,34 @@ class TestStack:
         with pytest.raises(UsageError):
             few.stack(**{"spacing": 4.0, **wrong})  # type: ignore[arg-type]
 
+    @pytest.mark.parametrize("wrong", [{"masks": "newst"}, {"masks": 5}, {"resample": "cubic"}, {"prepare": 3}])
+    def test_what_no_case_could_be_made_with_is_told_before_the_first(
+        self, few: wb.Cohort, wrong: dict[str, object], tmp_path: Path
+    ) -> None:
+        with pytest.raises(UsageError):
+            few.stack(spacing=4.0, **wrong)  # type: ignore[arg-type]
+        if "masks" in wrong:
+            with pytest.raises(UsageError):
+                few.cache(tmp_path / "c.zarr", **wrong)  # type: ignore[arg-type]
+            with pytest.raises(UsageError):
+                few.map(len, **wrong)  # type: ignore[arg-type]
+            assert not (tmp_path / "c.zarr").exists()
+
+    def test_what_prepare_raises_is_the_reason_of_its_case(self, few: wb.Cohort) -> None:
+        bad = few.series.query("kind == 'image'")["SeriesInstanceUID"].iloc[0]
+
+        def prepare(ds: xr.Dataset) -> xr.Dataset:
+            if ds["series_instance_uid"].item() == bad:
+                raise ValueError("odd")
+            return ds
+
+        found = few.stack(spacing=4.0, around="image", size_mm=20, prepare=prepare)
+        reasons = dict(zip(found["series_uid"].values, found["reason"].values, strict=True))
+        assert reasons[bad] == "prepare failed: ValueError: odd"
+        assert (found["reason"].values == "").any()
+        nothing = few.stack(spacing=4.0, around="image", size_mm=20, prepare=lambda ds: None)  # type: ignore[arg-type,return-value]
+        assert all("prepare gave no Dataset" in text for text in nothing["reason"].values)
+
     def test_nothing_to_stack_is_told(self, few: wb.Cohort) -> None:
         with pytest.raises(UsageError, match="no image"):
             few.where("false").stack(spacing=4.0)
@@ -150,6 +178,10 @@ class TestStore:
             few.cache(tmp_path / "mine")
         with pytest.raises(UsageError, match="no finished store"):
             wb.cohort.open_store(tmp_path / "mine")
+        with pytest.raises(UsageError, match="no Zarr store"):
+            few.cache(tmp_path / "mine" / "notes.txt")
+        with pytest.raises(UsageError):
+            few.cache(3)  # type: ignore[arg-type]
 
     def test_what_is_not_in_the_store_is_told(self, few: wb.Cohort, tmp_path: Path) -> None:
         with pytest.raises(SeriesNotFound):
@@ -214,6 +246,13 @@ class TestMap:
     def test_results_of_any_kind_are_kept(self, few: wb.Cohort) -> None:
         found = few.where("modality = 'CT'").map(lambda ds: [1, 2])
         assert found["result"].tolist() == [[1, 2]] * len(found)
+
+    def test_who_a_row_is_about_is_not_the_functions_to_say(self, few: wb.Cohort) -> None:
+        found = few.map(lambda ds: {"patient_id": "x", "reason": "low"})
+        assert "x" not in set(found["patient_id"])
+        assert set(found["result_patient_id"]) == {"x"}
+        assert set(found["result_reason"]) == {"low"}
+        assert set(found["reason"]) == {""}
 
     @pytest.mark.parametrize("wrong", [{"on": "voxel"}, {"retries": -1}, {"workers": 0}, {"client": object()}])
     def test_wrong_arguments_meet_our_errors(self, few: wb.Cohort, wrong: dict[str, object]) -> None:

@@ -38,6 +38,12 @@ def test_what_cannot_be_asked_is_refused_by_name(given: str, says: str) -> None:
         Query.of([given])
 
 
+@pytest.mark.parametrize("given", [[3], {"Modality": 3}, {3: "CT"}])
+def test_what_is_no_text_is_no_query(given: object) -> None:
+    with pytest.raises(UsageError):
+        Query.of(given)  # type: ignore[arg-type]
+
+
 def test_a_refused_value_is_not_shown() -> None:
     with pytest.raises(UsageError) as caught:
         Query.of(["StudyInstanceUID=Muster^Erika"])

@@ -106,12 +106,15 @@ def write_store(
     cohort: Cohort, path: str | os.PathLike[str], *, masks: bool | Select, workers: int | None
 ) -> ImageStore:
     """Write what the store lacks; see :meth:`Cohort.cache`."""
+    from workbench.cohort.loading import check_masks
+
+    check_masks(masks)
     folder = Path(os.path.abspath(os.path.expanduser(path)))
     count = options.workers if workers is None else workers
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise UsageError(f"workers cannot be {workers!r}", remedy="use a whole number of 1 or more")
-    if folder.exists() and not (folder / "zarr.json").is_file() and any(folder.iterdir()):
-        raise UsageError("the folder exists and is no Zarr store", file=folder.name, remedy="name another")
+    if folder.is_file() or (folder.exists() and not (folder / "zarr.json").is_file() and any(folder.iterdir())):
+        raise UsageError("it exists and is no Zarr store", file=folder.name, remedy="name another")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in folder.rglob(".*.tmp"):

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from workbench.arguments import checked
+
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 class Images:
     """Doors to the images of a cohort; a part of :class:`workbench.cohort.Cohort`."""
 
+    @checked
     def stack(
         self,
         *,
@@ -48,7 +51,8 @@ class Images:
             mask's voxels within the box, come along.
         prepare : callable, optional
             Dataset -> Dataset, applied to each before it is resampled; for example
-            ``lambda ds: ds.isel(time=0)`` where series have further axes.
+            ``lambda ds: ds.isel(time=0)`` where series have further axes. Where it fails, the case has that as its
+            reason.
         method : {"linear", "nearest", "cubic"}
             As in ``ds.patient.resample``. Nothing is averaged: a coarser grid does not smooth.
         workers : int, optional
@@ -78,6 +82,7 @@ class Images:
             resample=resample, prepare=prepare, method=method, workers=workers,
         )  # fmt: skip
 
+    @checked
     def cache(
         self, path: str | os.PathLike[str], *, masks: bool | Select = False, workers: int | None = None
     ) -> ImageStore:
@@ -110,6 +115,7 @@ class Images:
 
         return write_store(self, path, masks=masks, workers=workers)  # type: ignore[arg-type]
 
+    @checked
     def map(
         self,
         function: Callable[..., Any],
@@ -126,7 +132,8 @@ class Images:
         ----------
         function : callable
             Gets the lazy Dataset of a series, or the lazy DataTree ``/study/series`` of a case or patient. What it
-            gives back stands in ``result``; a mapping of names to values becomes columns.
+            gives back stands in ``result``; a mapping of names to values becomes columns. Names of the table's own
+            columns get ``result_`` before them.
         on : {"series", "case", "patient"}
             What it is applied to.
         client : distributed.Client, optional

@@ -120,6 +120,15 @@ def load(
     return dataset
 
 
+def check_masks(masks: bool | Select, **how: Any) -> None:
+    """Refuse what says which masks, and how, before the first of many series is read with it."""
+    MaskOptions(select=None if isinstance(masks, bool) else masks, **how)
+    if how.get("names") is not None:
+        from workbench.labels.names import name_table
+
+        name_table(how["names"])
+
+
 def _of(extract: Stored, dataset: xr.Dataset) -> xr.Dataset:
     """Dataset that knows where links of its extract may lead, for whoever looks beside its files."""
     dataset.encoding["link_roots"] = list(extract.link_roots)

@@ -49,6 +49,8 @@ def mapped(
     workers: int | None,
 ) -> pd.DataFrame:
     """Results of a function over a cohort; see :meth:`Cohort.map`."""
+    from workbench.cohort.loading import check_masks
+
     if on not in KEYS:
         raise UsageError(f"on cannot be {on!r}", remedy=f"use {', '.join(KEYS)}")
     if not callable(function):
@@ -60,6 +62,7 @@ def mapped(
         raise UsageError(f"workers cannot be {workers!r}", remedy="use a whole number of 1 or more")
     if masks is not False and on != "series":
         raise UsageError("masks= is for on='series'", remedy="load what you need within the function")
+    check_masks(masks)
     rows = cohort._database.rows("""
         select s.node, s.patient_id, s.timepoint, s.SeriesInstanceUID, coalesce(p.part, 1)
         from series s left join parts p using (node, SeriesInstanceUID) where s.kind = 'image'
@@ -181,7 +184,9 @@ def _table(on: str, keys: list[Key], outcomes: list[Outcome]) -> pd.DataFrame:
     good = [outcome.result for outcome in outcomes if not outcome.reason]
     if good and all(isinstance(result, Mapping) for result in good):
         for name in dict.fromkeys(name for result in good for name in result):
-            table[str(name)] = [None if outcome.reason else outcome.result.get(name) for outcome in outcomes]
+            # Who a row is about, and whether it failed, is not the function's to say.
+            column = f"result_{name}" if name in (*KEYS["series"], "reason") else str(name)
+            table[column] = [None if outcome.reason else outcome.result.get(name) for outcome in outcomes]
     else:
         # One object a row, also where each is a list or an array.
         table["result"] = pd.Series([outcome.result for outcome in outcomes], dtype=object)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import UsageError, WorkbenchError
+from workbench.errors import NotMeasurable, UsageError, WorkbenchError
 from workbench.options import options
 from workbench.progress import track
 
@@ -44,7 +44,8 @@ class _Wanted:
 
         masks = True if self.around == "mask" and self.masks is False else self.masks
         dataset = self.cohort.load(row["SeriesInstanceUID"], node=row["node"], part=1, masks=masks, **self.how)
-        dataset = dataset if self.prepare is None else self.prepare(dataset)
+        if self.prepare is not None:
+            dataset = _prepared(self.prepare, dataset)
         return united(dataset) if self.around == "mask" or "mask" in dataset else dataset
 
     def place(self, dataset: xr.Dataset, uid: str) -> _Place:
@@ -65,6 +66,19 @@ class _Wanted:
         if point is None or np.shape(point) != (3,):
             raise UsageError("no place is given for the series", series=uid, remedy="around={series_uid: (x, y, z)}")
         return _Place(np.asarray(point, dtype=np.float64), np.zeros(3), voxels)
+
+
+def _prepared(prepare: Callable[[xr.Dataset], xr.Dataset], dataset: xr.Dataset) -> xr.Dataset:
+    """What the caller's function makes of a Dataset; whatever it raises is the reason of this case alone."""
+    try:
+        found = prepare(dataset)
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        raise NotMeasurable(f"prepare failed: {type(error).__name__}: {error}") from error
+    if not hasattr(found, "data_vars") or "image" not in found:
+        raise NotMeasurable("prepare gave no Dataset with an image", remedy="return ds, or a changed one")
+    return found
 
 
 @dataclass(frozen=True)
@@ -95,15 +109,19 @@ def stack(
 ) -> xr.Dataset:
     """One array of the image series of a cohort; see :meth:`Cohort.stack`."""
     from workbench.arrays.stacking import MARGIN_MM, Box, known_method, require_room, stacked
+    from workbench.cohort.loading import check_masks
 
     if not isinstance(around, Mapping) and around not in ("mask", "image"):
         raise UsageError(f"around cannot be {around!r}", remedy="use 'mask', 'image' or {series_uid: (x, y, z)}")
+    if prepare is not None and not callable(prepare):
+        raise UsageError("prepare is no function", remedy="for example prepare=lambda ds: ds.isel(time=0)")
     known = known_method(method)
     rows = [row for row in cohort.series.to_dict("records") if row["kind"] == "image"]
     if not rows:
         raise UsageError("the cohort has no image series", remedy="widen the selection")
     given = {"names": names, "threshold": threshold, "resample": resample}
     how = {name: value for name, value in given.items() if value is not None}
+    check_masks(masks, **how)
     wanted = _Wanted(cohort, around, masks, how, prepare, known)
     count = options.workers if workers is None else workers
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:

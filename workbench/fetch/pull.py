@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from workbench.arguments import checked
 from workbench.errors import FetchError, UsageError
 from workbench.fetch.arrivals import Arrivals, Received
 from workbench.fetch.query import SERIES, STUDY, Query, first_value, matches
@@ -62,6 +63,7 @@ class Fetched:
     remarks: tuple[str, ...] = ()
 
 
+@checked
 def selection(url: str, *, query: Query | Mapping[str, str] | Iterable[str]) -> list[SelectedSeries]:
     """Series of a DICOMweb server that a query selects, by UID; nothing is pulled.
 
@@ -82,6 +84,7 @@ def selection(url: str, *, query: Query | Mapping[str, str] | Iterable[str]) -> 
     return list(_selected(Server(url), _asked(query)))
 
 
+@checked
 def dicomweb(
     url: str, *, query: Query | Mapping[str, str] | Iterable[str], out: str | Path, everything: bool = False
 ) -> Fetched:

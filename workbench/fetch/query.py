@@ -64,6 +64,8 @@ class Query:
         study: dict[str, str] = {}
         series: dict[str, str] = {}
         for keyword, value in pairs:
+            if not isinstance(keyword, str) or not isinstance(value, str):
+                raise UsageError("a query maps texts to texts", remedy="for example {'Modality': 'CT'}")
             level = study if keyword in STUDY else series if keyword in SERIES else None
             if level is None:
                 raise UsageError(
@@ -92,7 +94,9 @@ class Query:
         return {name: value if name in HARMLESS else "(not kept)" for name, value in both.items()}
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: object) -> tuple[str, str]:
+    if not isinstance(text, str):
+        raise UsageError("a query is a list of texts, or a mapping", remedy="for example ['Modality=CT']")
     keyword, sign, value = text.partition("=")
     if not sign:
         raise UsageError("a query is KEYWORD=VALUE", remedy="for example Modality=CT")

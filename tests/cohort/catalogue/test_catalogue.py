@@ -106,7 +106,7 @@ def test_the_manifest_names_each_series_once_and_its_licences(small: wb.catalogu
 
 def test_nothing_found_makes_no_manifest(small: wb.catalogue.Catalogue, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="empty"):
-        small.search("nothing of the kind").manifest(tmp_path / "m.s5cmd")
+        small.search(where="false").manifest(tmp_path / "m.s5cmd")
     assert not (tmp_path / "m.s5cmd").exists()
 
 
@@ -128,9 +128,34 @@ def test_what_cannot_be_asked_meets_our_error(small: wb.catalogue.Catalogue, sea
     assert len(small.sql("select * from series")) == 4
 
 
+@pytest.mark.parametrize(
+    ("search", "hint"),
+    [
+        ({"condition": "lnug"}, "Lung"),
+        ({"licence": "comercial"}, "CC BY 4.0"),
+        ({"modality": "XX"}, "CT"),
+        ({"body_part": "chset"}, "Chest"),
+    ],
+)
+def test_a_word_that_no_series_has_is_told_with_those_spelt_like_it(
+    small: wb.catalogue.Catalogue, search: dict[str, str], hint: str
+) -> None:
+    with pytest.raises(QueryError, match="no series has") as caught:
+        small.search(**search)
+    assert hint in str(caught.value.remedy)
+
+
+def test_arguments_of_the_wrong_kind_are_refused(small: wb.catalogue.Catalogue) -> None:
+    for call in (
+        lambda: small.search(3), lambda: small.sql(None), lambda: small.holdings(4), lambda: catalogue.extracts(3),
+    ):  # fmt: skip
+        with pytest.raises(UsageError):
+            call()  # type: ignore[no-untyped-call]
+
+
 @pytest.mark.parametrize("query", ["drop view series", "copy series to 'x.csv'", "select 1; select 2", "selec", ""])
 def test_only_questions_are_answered(small: wb.catalogue.Catalogue, query: str) -> None:
-    with pytest.raises(QueryError):
+    with pytest.raises(UsageError):
         small.sql(query)
 
 

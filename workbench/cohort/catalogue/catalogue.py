@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
+from workbench.arguments import checked
 from workbench.errors import QueryError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Catalogue:
             run(f'create view "{table}" as {query}')
         run("set enable_external_access = false; set lock_configuration = true")
 
+    @checked
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of a DuckDB query over the catalogue's tables (``series`` and, of the archive, its others).
 
@@ -113,6 +115,7 @@ class Catalogue:
             found: list[tuple[Any, ...]] = self._connection.execute(query, list(parameters)).fetchall()
         return found
 
+    @checked
     def search(
         self,
         condition: str | None = None,
@@ -162,6 +165,7 @@ class Catalogue:
             collection=collection, sex=sex, age=age, max_gb=max_gb, annotations=annotations, where=where,
         )  # fmt: skip
 
+    @checked
     def holdings(self, by: str = "Modality", *, per: str = "node") -> pd.DataFrame:
         """What each node holds, side by side: series by a column, one column per node (or collection).
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from workbench.arguments import checked
 from workbench.cohort.catalogue import normalise
 from workbench.cohort.catalogue.catalogue import COLUMNS, Catalogue
 from workbench.errors import UsageError
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from workbench.cohort.cohort import Cohort
 
 
+@checked
 def extracts(cohort: Cohort) -> Catalogue:
     """Catalogue of a cohort: each series with the same normalised columns as the public archive's.
 

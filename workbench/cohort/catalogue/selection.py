@@ -132,6 +132,7 @@ def select(
         clauses.append(f"({where}\n)")
         said.append(where)
     condition = " and ".join(clauses) or "true"
+    _hint(catalogue, given)
     if max_gb is not None:
         if not isinstance(max_gb, (int, float)) or not max_gb > 0:
             raise UsageError("max_gb is no size", remedy="a number above 0, in 10^9 bytes")
@@ -140,6 +141,42 @@ def select(
         parameters = [*parameters, fits]
         said.append(f"at most {max_gb:g} GB")
     return _understood(lambda: Selection(catalogue, condition, parameters, ", ".join(said) or "everything"))
+
+
+#: Columns whose values are few and known: a word that none of them is was misspelt.
+_KNOWN: Final = {
+    "modality": "Modality", "licence": "licence", "maker": "maker", "sex": "sex", "collection": "collection",
+    "node": "node", "body_part": "body_parts", "condition": "conditions",
+}  # fmt: skip
+
+
+def _hint(catalogue: Catalogue, given: dict[str, Any]) -> None:
+    """Refuse a word that no series of the catalogue has, with those that are spelt like it.
+
+    Raises
+    ------
+    QueryError
+        Nothing could be found, whatever else is asked.
+    """
+    from difflib import get_close_matches
+
+    for name, column in _KNOWN.items():
+        value = given.get(name)
+        if value is None or (name == "licence" and value == "commercial"):
+            continue
+        for item in [value] if isinstance(value, str) else list(value):
+            clause, parameters = _clause(name, item)
+            if catalogue.rows(f"select 1 from series where {clause} limit 1", parameters):
+                continue
+            kind = "unnest(list_concat(conditions, sites))" if name == "condition" else column
+            kind = "unnest(body_parts)" if name == "body_part" else kind
+            words = [str(word) for (word,) in catalogue.rows(f"select distinct {kind} from series") if word is not None]
+            parts = sorted({*words, *(part for word in words for part in word.split())})
+            close = get_close_matches(item, parts, n=3, cutoff=0.6)
+            close += [part for part in parts if part.lower() == item.lower()]
+            few = f"one of {', '.join(sorted(words))}" if len(words) <= 30 else f"see catalogue.holdings({column!r})"
+            hint = f"did you mean {' or '.join(map(repr, close))}?" if close else few
+            raise QueryError(f"no series has the {name.replace('_', ' ')} {item!r}", remedy=hint)
 
 
 #: One patient, as a text.
