@@ -47,6 +47,7 @@ link-dangling               | attention | link points to nothing                
 duplicate-instance          | note      | the same instance is stored more than once                    | nothing: one copy is used
 conflicting-instance        | serious   | two different files carry the same SOPInstanceUID             | keep the right one; loading this series is refused until then
 syntax-not-decodable        | serious   | pixels are in an encoding that cannot be decoded here         | leave the series out, or ask the node for another one
+bits-contradictory          | attention | more bits are stored in a pixel than there is room for        | all bits are taken for the number; ask the node
 lossy-compression           | attention | images were compressed with loss                              | mind it in intensity measurements
 several-parts               | attention | series holds images that must not be stacked                  | load one part with part=...
 parts-too-many              | serious   | series falls apart into more parts than are kept             | open the files you want as a list: open_dataset([...])
@@ -158,6 +159,7 @@ label-not-a-mask            | note      | contours that are points or lines     
 label-empty                 | note      | segment without a voxel                                       | nothing
 label-fractional            | note      | fractional segmentation                                       | choose a threshold yourself
 label-resampled             | note      | segmentation was brought onto the image by the nearest voxel  | mind it in measurements of its edge
+label-contradictory         | attention | segmentation says of itself what its frames are not           | look at what is drawn; ask the node
 label-absent                | note      | no segmentation refers to the series                          | name it, or ask the node
 label-not-selected          | note      | no segmentation fits what was selected                        | check select=...
 label-undated               | attention | which segmentation is the newest cannot be told: no date, or the same | choose by name, algorithm or annotator

@@ -34,7 +34,7 @@ EXPECTED = {
         transfer-syntax-missing explicit-under-implicit implicit-under-explicit executable-of-windows
         executable-of-linux archive-in-the-preamble patient-id-with-path series-uid-with-path
         series-uid-of-60-kb character-set-nonsense character-sets-10000 frames-minus-5 frames-1a frames-nan
-        rows-of-two-values bits-stored-above-allocated bits-stored-0 high-bit-200 pixel-representation-77
+        rows-of-two-values bits-stored-0 pixel-representation-77
         samples-0 photometric-nonsense instance-number-of-70-digits
         window-of-10000-numbers number-of-60-kb sound-jpeg-ls
         sound-jpeg-xl sound-deflated-frame plain-frame-in-pieces
@@ -119,7 +119,13 @@ EXPECTED = {
     """,
     "UnsupportedSyntax syntax-not-decodable": """
         transfer-syntax-nonsense transfer-syntax-unknown transfer-syntax-of-500-bytes
-        bits-allocated-3 bits-allocated-12 bits-allocated-128
+        bits-allocated-128
+    """,
+    "UnsupportedSyntax bits-contradictory syntax-not-decodable": """
+        bits-allocated-3 bits-allocated-12
+    """,
+    "bits-contradictory picture": """
+        bits-stored-above-allocated high-bit-200
     """,
     "multi-frame-unplaced other-values": """
         frames-100000 frames-100000-unplaced groups-fewer-than-frames groups-of-100000-layouts

@@ -150,3 +150,19 @@ def test_no_header_however_odd_stops_the_planning(
         factories.image(folder / str(number), number, **merged)
     for series in series_of(folder):
         assert series.n_frames >= 1
+
+
+@pytest.mark.parametrize(
+    ("bits", "told"),
+    [
+        ({"BitsStored": 20, "HighBit": 19}, "20 bits stored, high bit 19, of 16 bits: 2 images"),
+        ({"BitsStored": 12, "HighBit": 16}, "12 bits stored, high bit 16, of 16 bits: 2 images"),
+        ({"BitsStored": 12, "HighBit": 11}, None), ({"BitsStored": 12, "HighBit": 15}, None),
+        ({"BitsStored": 16, "HighBit": None}, None),
+    ],
+)  # fmt: skip
+def test_more_bits_than_there_is_room_for_are_told(tmp_path: Path, bits: dict[str, Any], told: str | None) -> None:
+    factories.stack(tmp_path, (0, 2), **bits)
+    (series,) = iterate_series(scan(tmp_path).table, tmp_path)
+    found = [finding.message for finding in series.findings if finding.code == "bits-contradictory"]
+    assert found == ([] if told is None else [told])

@@ -416,3 +416,14 @@ def test_every_segmentation_at_hand_gives_a_mask_or_a_finding(data_dir: Path) ->
     for path in paths:
         read = masks_on_grid(path, grid=stack())
         assert read.segments or read.findings
+
+
+def test_a_binary_object_that_calls_itself_a_label_map_is_told(tmp_path: Path) -> None:
+    masks = np.zeros((1, 4, 8, 10), bool)
+    masks[0, 1:3, 2:5, 3:6] = True
+    path = write_seg(tmp_path / "seg.dcm", stack(), masks)
+    assert "label-contradictory" not in [f.code for f in masks_on_grid(path, grid=stack()).findings]
+    dataset = dcmread(path)
+    dataset.SegmentationType = "LABELMAP"
+    dataset.save_as(path)
+    assert "label-contradictory" in [f.code for f in masks_on_grid(path, grid=stack()).findings]

@@ -142,6 +142,7 @@ def _series(uid: str, rows: pa.Table, root: Path) -> Series:
     if strange := unread_pixels(images):
         findings.append(Finding("syntax-not-decodable", f"{strange}, {images.num_rows} files"))
     findings.extend(undeclared_frames(images))
+    findings.extend(_crowded_bits(images))
     lossy = "01" in images["LossyImageCompression"].to_pylist() or any(
         syntax in CODECS and CODECS[syntax].lossy for syntax in syntaxes
     )
@@ -149,6 +150,19 @@ def _series(uid: str, rows: pa.Table, root: Path) -> Series:
         findings.append(Finding("lossy-compression", f"{images.num_rows} files"))
     named = tuple(replace(finding, series_uid=uid, patient_id=finding.patient_id or patient) for finding in findings)
     return Series(uid, kind, rows, plans, named, not unknown, frozenset(conflicting))
+
+
+def _crowded_bits(images: pa.Table) -> list[Finding]:
+    """Pixels that are said to hold more bits than they are wide."""
+    room, *used = (images[name].to_numpy(zero_copy_only=False) for name in ("BitsAllocated", "BitsStored", "HighBit"))
+    with np.errstate(invalid="ignore"):
+        crowded = (room > 0) & ((used[0] > room) | (used[1] >= room))
+    if not (count := int(crowded.sum())):
+        return []
+    first = int(np.flatnonzero(crowded)[0])
+    stored, high = (int(values[first]) if np.isfinite(values[first]) else "no" for values in used)
+    text = f"{stored} bits stored, high bit {high}, of {int(room[first])} bits: {count} images"
+    return [Finding("bits-contradictory", text, count=count)]
 
 
 def _plans(part: pa.Table) -> tuple[Plan, ...]:

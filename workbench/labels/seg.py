@@ -136,6 +136,8 @@ def masks_of(
     findings = _findings(looked, segments, len(table.segments), origin)
     if kind == "FRACTIONAL":
         findings.append(origin.finding("label-fractional", f"fractions of {fraction or 'a kind that is not stated'}"))
+    if kind == "LABELMAP" and pixels.bits_allocated == 1:
+        findings.append(origin.finding("label-contradictory", "it says LABELMAP, and its frames are of one bit"))
     masks = Masks(
         segments, target.shape, layers, "fraction" if kind == "FRACTIONAL" else "mask", fraction, tuple(findings)
     )
