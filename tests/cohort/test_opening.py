@@ -75,6 +75,18 @@ def test_a_lake_that_was_not_named_is_unsafe_and_the_message_says_how_to_name_it
     assert "link" in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize("by_path", [False, True])
+def test_one_link_root_is_one_folder_and_not_its_letters(tmp_path: Path, kind: type, by_path: bool) -> None:
+    root = tmp_path / "extract"
+    root.mkdir()
+    (root / "age.csv").write_text("patient_id,age\nP1,61\n")
+    lake = kind(tmp_path / "lake")
+    given = {str(root): lake} if by_path else lake
+    roots = wb.open_cohort(root, layout="plain", link_roots=given).link_roots
+    assert set(roots) - {root} == {tmp_path / "lake"}
+
+
 def test_trust_that_does_not_exist_yet_is_refused() -> None:
     with pytest.raises(UsageError):
         wb.open_cohort(".", trust="sealed")

@@ -142,10 +142,22 @@ def test_id_column_that_is_nowhere_is_an_error_with_a_hint(tmp_path: Path) -> No
     assert "codigo" not in str(caught.value)
 
 
-def test_id_column_of_another_extract_gives_way_to_a_known_name(tmp_path: Path) -> None:
-    extract = extracts.open_extract(trees.plain(tmp_path), id_column="codigo")
-    assert {row.patient_id for row in extract.clinical} == {"P1", "P2"}
-    assert trees.codes(extract) == ["id-column-guessed"]
+def test_a_misspelt_id_column_joins_no_values_to_the_wrong_patient(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path, "patient_id,study_code,psa\nA1,A2,1\nA2,A1,2\n")
+    with pytest.raises(UsageError, match="did you mean 'study_code'"):
+        extracts.open_extract(root, id_column="study_cod")
+
+
+def test_a_table_without_the_id_column_that_others_have_is_a_serious_finding(tmp_path: Path) -> None:
+    root = trees.plain(tmp_path, "patient_id,study_code,psa\nA1,A2,1\nA2,A1,2\n")
+    beside = tmp_path / "beside.csv"
+    beside.write_text("patient_id,age\nA1,61\n")
+    extract = extracts.open_extract(root, id_column="study_code", clinical=[beside])
+    (finding,) = [f for f in extract.findings if f.code.startswith("id-column")]
+    assert (finding.code, finding.severity, Path(finding.path).name) == ("id-column-absent", "serious", "beside.csv")
+    assert {(row.patient_id, row.value) for row in extract.clinical if row.variable == "psa"} == {
+        ("A2", "1"), ("A1", "2"),
+    }  # fmt: skip
 
 
 def test_one_broken_table_does_not_cost_the_others(tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def read_clinical(tree: Tree, files: Sequence[str], how: ReadOptions) -> Clinica
         Tables, POSIX paths relative to its root.
     how : ReadOptions
         ``id_column``: the column that names the patient; where a table has no such column, or none was asked for,
-        it is told by its name, else the first is taken, which is a finding. ``node_column``: the column that names the centre. ``header``: rows of the
-        header. ``clinical``: tables outside the extract, read after those in it.
+        it is told by its name, else the first is taken, which is a finding. ``node_column``: the column that names
+        the centre. ``header``: rows of the header. ``clinical``: tables outside the extract, read after those in it.
 
     Raises
     ------
