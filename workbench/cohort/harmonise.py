@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
@@ -317,17 +318,22 @@ def harmonise(rows: Iterable[ClinicalRow], *, mapping: Mappings | None = None) -
     return values, made.findings
 
 
+@lru_cache(maxsize=REMEMBERED)
+def _of_header(keyword: str, raw: str) -> Outcome:
+    """One decision per distinct value: headers of thousands of series hold the same few."""
+    return decide(Source("DICOM header", keyword, mappings("idc").rules("DICOM header", keyword)), raw)[0]
+
+
 def from_headers(patient_id: str, *, sex: str, age: str, file: str, cancer: str = "") -> list[Value]:
     """Values that DICOM headers give of a patient: sex, age at imaging, and the cancer that a private tag names.
 
     What is no such value stays as a row without one; what is missing is left out.
     """
     found = []
-    rules = mappings("idc")
     for keyword, raw in (("PatientSex", sex), ("PatientAge", age), ("diagnosis", cancer)):
         if not raw:
             continue
-        made = decide(Source("DICOM header", keyword, rules.rules("DICOM header", keyword)), raw)[0]
+        made = _of_header(keyword, raw)
         # A header's word that nobody knows is no value of the patient: it stays as raw_value alone.
         known = None if made.rule == UNMAPPED else made.value
         if known is not None or made.rule == UNMAPPED:
