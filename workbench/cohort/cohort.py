@@ -125,12 +125,13 @@ class Cohort(Questions, Images):
         """Smaller cohort: image series for which an SQL condition holds, and the patients who own them.
 
         Columns are those of ``series`` and ``clinical``. Segmentations, structure sets and reports that refer to
-        a kept series stay.
+        a kept series stay. A condition is one expression that has the same answer on every day: without ``random()``,
+        ``current_date`` and the like.
 
         Raises
         ------
         QueryError
-            The condition is not understood.
+            The condition is not understood, or is not one.
 
         Examples
         --------
@@ -195,12 +196,14 @@ class Cohort(Questions, Images):
         """Answer of a DuckDB query over the tables patients, studies, series, parts, clinical, "values", findings
         and instances.
 
+        It sees what this cohort kept; no other table, and none of the engine's own.
+
         Raises
         ------
         QueryError
-            The query is not understood.
+            The query is not understood, or asks another table.
         """  # noqa: D205
-        return self._database.frame(query)
+        return self._database.answer(query)
 
     def load(
         self,

@@ -18,14 +18,10 @@ import duckdb
 from workbench.cohort.cases import CASES
 from workbench.cohort.engine import Engine, changed, quoted
 from workbench.cohort.linkage import CONFLICTS
+from workbench.cohort.statements import PUBLIC_TABLES, check_condition, check_query
 from workbench.cohort.store import Stored
 from workbench.errors import QueryError
 from workbench.findings import CODES
-
-#: Tables a user can ask.
-PUBLIC_TABLES: Final = (
-    "patients", "studies", "cases", "series", "parts", "clinical", "values", "findings", "instances",
-)  # fmt: skip
 
 _STUDIES: Final = """
 create view studies as
@@ -216,6 +212,7 @@ class Database:
         if not isinstance(condition, str) or not condition.strip():
             raise QueryError("the condition is empty or no text", remedy="for example: modality = 'CT'")
         only_asks(f"select * from series where ({condition}\n)", condition)
+        check_condition(condition, self.relations)
         try:
             self._connection.execute(f"""
                 create or replace temp table matched as
@@ -307,6 +304,17 @@ class Database:
             except duckdb.Error as error:
                 raise self._explained(error, given) from None
         return rows
+
+    def answer(self, query: str) -> Any:
+        """Rows of a query of the caller's, as a pandas DataFrame; it asks the cohort's own tables alone."""
+        only_asks(query, query)
+        check_query(query, self.relations)
+        return self.frame(query)
+
+    def relations(self) -> set[str]:
+        """Names of all tables and views there are, in lower case."""
+        rows = self.rows("select table_name from duckdb_tables() union select view_name from duckdb_views()")
+        return {name.casefold() for (name,) in rows}
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query, as plain tuples."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from workbench.cohort.linked import Patient
+from workbench.cohort.statements import check_condition
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -199,6 +200,8 @@ def strata(database: Database, by: str, expressions: Sequence[str]) -> dict[tupl
         An expression is not understood.
     """
     keys, source = _UNITS[by]
+    for expression in expressions:
+        check_condition(expression, database.relations)
     wanted = "".join(f", ({expression}\n)" for expression in expressions)
     rows = database.ask(f"select {', '.join(keys)}{wanted} from {source}", ", ".join(expressions))
     return {
