@@ -84,11 +84,16 @@ class ExtractError(WorkbenchError):
 
 
 class LockError(WorkbenchError):
-    """Extracts that are no longer what a lock file was written from; ``changes`` lists what differs, by node."""
+    """Extracts that are no longer what a lock file was written from; ``changes`` lists what differs, by node.
 
-    def __init__(self, what: str, *, changes: tuple[object, ...] = (), remedy: str | None = None) -> None:
+    Also a lock file that is none, or is no longer as it was written; then ``changes`` is empty.
+    """
+
+    def __init__(
+        self, what: str, *, changes: tuple[object, ...] = (), file: str | None = None, remedy: str | None = None
+    ) -> None:
         self.changes = changes
-        super().__init__(what, remedy=remedy)
+        super().__init__(what, file=file, remedy=remedy)
 
 
 class EmptyExtract(ExtractError):

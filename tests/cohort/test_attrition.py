@@ -93,3 +93,13 @@ def test_a_step_that_is_none_is_refused(cohort: wb.Cohort) -> None:
 
 def test_no_step_leaves_the_start(cohort: wb.Cohort) -> None:
     assert cohort.attrition([]).table["step"].tolist() == [0] * 4
+
+
+def test_a_step_without_a_name_is_a_number_for_others(cohort: wb.Cohort) -> None:
+    patient = cohort.patients["patient_id"].iloc[0]
+    condition = f"patient_id <> '{patient}'"
+    flow = cohort.attrition([condition, ("CT", "modality = 'CT'"), (condition, condition)]).shareable()
+    assert flow.names == ("start", "step 1", "CT", "step 3")
+    assert list(dict.fromkeys(flow.table["name"])) == list(flow.names)
+    for text in (repr(flow), flow._repr_html_(), flow.table.to_csv(), str(pickle.dumps(flow))):
+        assert patient not in text

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 import workbench as wb
 from tests.factories import describe_pixels, header, pixels, write
+from workbench.cohort.lock import _digest, read_lock
 from workbench.errors import LockError, UsageError
 
 
@@ -162,13 +164,70 @@ def test_an_extract_that_is_not_opened_is_named(nodes: list[Path], tmp_path: Pat
         wb.open_cohort(nodes, lock=only)
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"format": 99, "kept": 1, "extracts": []}'])
-def test_what_is_no_lock_file_is_misuse(nodes: list[Path], tmp_path: Path, text: str | None) -> None:
-    place = tmp_path / "lock.json"
-    if text is not None:
-        place.write_text(text)
+def test_a_lock_file_that_is_not_there_is_misuse(nodes: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"lock\.json"):
-        wb.open_cohort(nodes, lock=place)
+        wb.open_cohort(nodes, lock=tmp_path / "lock.json")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "3", '{"format": 99, "kept": 1, "extracts": []}', '{"format": 2}', "[" * 100_000, "\xff"]
+)
+def test_what_is_no_lock_file_says_so(tmp_path: Path, text: str) -> None:
+    place = tmp_path / "lock.json"
+    place.write_text(text, encoding="latin-1")
+    with pytest.raises(LockError, match=r"lock\.json"):
+        read_lock(place)
+
+
+#: Changes by hand, each of which would open something else, or nothing, than what was locked.
+EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "kept null": lambda c: c.update(kept=None),
+    "kept empty": lambda c: c.update(kept={}),
+    "kept a list": lambda c: c["kept"].update(series=[]),
+    "kept fewer": lambda c: c["kept"]["series"].popitem(),
+    "conditions a number": lambda c: c.update(conditions=5),
+    "other condition": lambda c: c.update(conditions=["true"]),
+    "other selection": lambda c: c.update(selection="(true)"),
+    "no selection": lambda c: c.update(kept=None, selection="", conditions=[]),
+    "digest": lambda c: c["extracts"][0].update(digest="0"),
+    "digest null": lambda c: c["extracts"][0].update(digest=None),
+    "layout": lambda c: c["extracts"][0].update(layout="xnat"),
+    "tables null": lambda c: c["extracts"][0].update(tables=None),
+    "extract twice": lambda c: c["extracts"].append(c["extracts"][0]),
+    "no extracts": lambda c: c.update(extracts=None),
+    "instance gone": lambda c: c["extracts"][0]["instances"]["1.2.11"].pop(),
+    "facts gone": lambda c: c["extracts"][0]["instances"]["1.2.11"][0].pop(),
+    "no number": lambda c: c["extracts"][0].pop("n_instances"),
+}
+#: Those that leave a file which fits itself, and only its digest tells.
+FITTING = ("digest", "layout", "kept fewer", "no selection")
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_lock_file_changed_by_hand_is_refused(nodes: list[Path], tmp_path: Path, edit: str, *, sealed: bool) -> None:
+    place = wb.open_cohort(nodes[:1]).where("modality = 'CT'").lock(tmp_path / "lock.json")
+    content = json.loads(place.read_text("utf-8"))
+    EDITS[edit](content)
+    if sealed:
+        if edit in FITTING:
+            pytest.skip("whoever also writes another digest writes another lock file")
+        try:
+            content["sha256"] = _digest(content)
+        except (TypeError, LookupError, AttributeError):
+            pytest.skip("nothing that a digest could be of")
+    place.write_text(json.dumps(content))
+    with pytest.raises(LockError, match=r"lock\.json.*not as one is written|not as one is written.*lock\.json"):
+        read_lock(place)
+    with pytest.raises(LockError):
+        wb.open_cohort(nodes[:1], lock=place)
+
+
+def test_spaces_and_order_of_a_lock_file_say_nothing(nodes: list[Path], tmp_path: Path) -> None:
+    place = wb.open_cohort(nodes).where("modality = 'CT'").lock(tmp_path / "lock.json")
+    content = json.loads(place.read_text("utf-8"))
+    place.write_text(json.dumps(content, indent=4, sort_keys=True))
+    assert len(wb.open_cohort(nodes, lock=place).series) == 4
 
 
 def test_the_command_line_locks_and_opens(nodes: list[Path], tmp_path: Path) -> None:

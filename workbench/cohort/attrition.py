@@ -61,6 +61,8 @@ class Attrition:
     def shareable(self, *, min_count: int | None = None) -> Attrition:
         """The same without the text of conditions, and without counts that rest on few patients.
 
+        A step that was given no name is called by its number.
+
         A count is shown where it is of at least *min_count* patients, and where at least as many were excluded since
         the last count shown. A total of which a part is hidden is given as a lower bound, the sum of the others.
 
@@ -74,6 +76,10 @@ class Attrition:
         if self.min_count:
             return self
         k = options.min_count if min_count is None else min_count
+        # A condition may hold a pseudonym, also where it stands for the name.
+        names = tuple(
+            f"step {step}" if step and name == self.conditions[step] else name for step, name in enumerate(self.names)
+        )
         given = self.table.set_index(["step", "node"])
         cells: dict[tuple[int, str], dict[str, small.Cell]] = {}
         for node in self.nodes:
@@ -84,10 +90,10 @@ class Attrition:
             parts = [cells[step, node] for node in self.nodes]
             cells[step, ALL] = {name: small.total([part[name] for part in parts]) for name in parts[0]}
         rows = [
-            {"step": step, "name": self.names[step], "condition": "", "node": node, **found}
+            {"step": step, "name": names[step], "condition": "", "node": node, **found}
             for (step, node), found in sorted(cells.items(), key=lambda item: (item[0][0], self._place(item[0][1])))
         ]
-        return Attrition(self.names, ("",) * len(self.names), self.nodes, pd.DataFrame(rows, dtype=object), k)
+        return Attrition(names, ("",) * len(self.names), self.nodes, pd.DataFrame(rows, dtype=object), k)
 
     def _cells(self, row: Any, shown: small.Cell, before: small.Cell | bool) -> dict[str, small.Cell]:
         """Counts of one step at one node: all of them where the patients are shown."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.cohort.store import Stored
 
 #: Raised by one whenever a field changes its meaning.
-FORMAT: Final = 1
+FORMAT: Final = 2
 #: Facts of an instance, in the order of its line; ``sha256`` of the whole file where it was asked for.
 FACTS: Final = ("path", "SOPInstanceUID", "size", "header_digest", "pixel_length", "sha256")
 #: Examples that an error names per node and kind of change.
@@ -87,6 +87,7 @@ def write_lock(cohort: Cohort, path: Path, *, rehash: bool = False) -> None:
         content["kept"] = {"series": _by_node(series), "patients": _by_node(patients)}
     for extract in sorted(cohort.extracts, key=lambda extract: extract.node):
         content["extracts"].append(_described(extract, {uid for node, uid in wanted if node == extract.node}))
+    content["sha256"] = _digest(content)
     with aside(path) as place, place.open("w", encoding="utf-8", newline="\n") as file:
         # A line per instance, so that two lock files can be compared line by line.
         file.write(json.dumps({name: value for name, value in content.items() if name != "extracts"}, indent=1)[:-2])
@@ -153,26 +154,80 @@ def _hashed(extract: Stored, paths: Sequence[str]) -> list[str]:
     return found
 
 
+def _digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 over everything a lock file says, in portions, however it is spaced and ordered."""
+    digest = hashlib.sha256()
+
+    def add(part: object) -> None:
+        digest.update(json.dumps(part, sort_keys=True).encode() + b"\n")
+
+    add({name: value for name, value in content.items() if name not in ("extracts", "sha256")})
+    for facts in content["extracts"]:
+        add({name: value for name, value in facts.items() if name != "instances"})
+        for uid in sorted(facts["instances"]):
+            add([uid, facts["instances"][uid]])
+    return digest.hexdigest()
+
+
 def read_lock(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Content of a lock file.
 
     Raises
     ------
     UsageError
-        It is not there, or no lock file that is understood here.
+        It is not there.
+    LockError
+        It is no lock file that is understood here, or was changed since it was written.
     """
     name = Path(path).name
     try:
         content: dict[str, Any] = json.loads(Path(path).expanduser().read_text("utf-8"))
-        shape = (content["format"], content["kept"], content["conditions"], content["selection"])
-        extracts = [(part["node"], part["tables"], part["instances"]) for part in content["extracts"]]
+        form = content["format"]
     except OSError as error:
         raise UsageError(f"lock file cannot be read: {error.strerror}", file=name, remedy="check its path") from None
-    except (ValueError, LookupError, TypeError):
-        raise UsageError("this is no lock file", file=name, remedy="name one that `workbench lock` wrote") from None
-    if shape[0] != FORMAT or not all(isinstance(rows, dict) for _, _, rows in extracts):
-        raise UsageError("the lock file is of another format", file=name, remedy="lock the cohort anew") from None
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise LockError("this is no lock file", file=name, remedy="name one that `workbench lock` wrote") from None
+    if form != FORMAT:
+        raise LockError("the lock file is of another format", file=name, remedy="lock the cohort anew")
+    try:
+        odd = None if content["sha256"] == _digest(content) else "it was changed since it was written, or cut"
+        odd = odd or _unfit(content)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        odd = "a part of it is missing or of another kind"
+    if odd is not None:
+        raise LockError(f"the lock file is not as one is written: {odd}", file=name, remedy="lock the cohort anew")
     return content
+
+
+def _unfit(content: Mapping[str, Any]) -> str | None:
+    """What in a lock file does not fit the rest of it; wrong kinds of values raise whatever they raise."""
+    conditions, kept, extracts = content["conditions"], content["kept"], content["extracts"]
+    if not _texts(conditions) or not isinstance(content["selection"], str):
+        return "its conditions are no texts"
+    if (kept is None) != (content["selection"] == ""):
+        return "what was kept does not fit the selection"
+    if content["only_conditions"] and content["selection"] != " and ".join(f"({step})" for step in conditions):
+        return "its conditions do not fit the selection"
+    if kept is not None and not all(_texts(each) for what in ("series", "patients") for each in kept[what].values()):
+        return "what was kept is no list"
+    nodes = [facts["node"] for facts in extracts]
+    if len(set(nodes)) < len(nodes):
+        return "an extract stands twice"
+    for facts in extracts:
+        if not _texts([facts[name] for name in ("node", "dataset_id", "layout", "digest")]):
+            return "an extract has no name, layout or digest"
+        if not _texts(list(facts["tables"].values())):
+            return "a table has no digest"
+        lines = [line for rows in facts["instances"].values() for line in rows]
+        if facts["n_instances"] != len(lines) or len({line[0] for line in lines}) != len(lines):
+            return "its instances are not as many as it says"
+        if not all(isinstance(line, list) and len(FACTS) - 1 <= len(line) <= len(FACTS) for line in lines):
+            return "an instance lacks facts"
+    return None
+
+
+def _texts(given: Any) -> bool:
+    return isinstance(given, list) and all(isinstance(each, str) for each in given)
 
 
 @dataclass(frozen=True)
