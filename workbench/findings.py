@@ -124,6 +124,8 @@ rows-per-patient-unclear    | attention | several clinical rows for a patient an
 eform-shape-unknown         | attention | eForm has an unknown shape                                    | its raw content is kept; ask the node
 id-column-guessed           | note      | patient column of the clinical table was inferred             | name it with id_column=... if it is wrong
 id-column-absent            | serious   | clinical table lacks the patient column that was asked for, or told from another table | check whose its values are; leave it out, or name each extract's column: id_column={path: name}
+mapping-unused              | attention | row of a mapping that no value came under                     | check the spelling of its columns; leave it out where it is for another node
+day-number-suspected        | attention | dates look like day numbers of a spreadsheet                  | format the column as dates in Excel and save again; they are not read until then
 variable-unmapped           | note      | clinical variable is not in the vocabulary                    | it stays in cohort.values under its own name
 value-unmapped              | attention | clinical value is not in the vocabulary                       | it stays in cohort.values as it came
 value-limit                 | note      | only a limit was stated (below, above)                        | the limit stands in cohort.clinical; see comparator in cohort.values

@@ -142,3 +142,12 @@ def test_a_header_word_that_is_no_sex_stays_and_is_counted(write: Callable[..., 
     assert values.loc["PatientSex", ["raw_value", "rule"]].tolist() == ["6657", "unmapped"]
     found = cohort.findings
     assert found.loc[found["code"] == "value-unmapped", "where"].tolist() == ["PatientSex in headers"]
+
+
+def test_a_word_that_nobody_knows_hides_no_value_of_the_headers(write: Callable[..., Path]) -> None:
+    folder = write({"PatientID": "P1", "PatientSex": "F"})
+    (folder / "clinical.csv").write_text("patient_id,sex\nP1,zzz\n")
+    cohort = wb.open_cohort(folder)
+    assert cohort.clinical["sex"].tolist() == ["female"]
+    assert set(cohort.values.loc[cohort.values["variable"] == "sex", "value"]) == {"female", "zzz"}
+    assert "value-unmapped" in codes(cohort)

@@ -138,6 +138,78 @@ def test_swapped_columns_are_a_finding_and_nothing_is_swapped_back() -> None:
     assert [v.value for v in values if v.variable == "sex"] == ["61", "58", "70"]
 
 
+@pytest.mark.parametrize(("held", "cell"), [("birth_date", "F"), ("sex", "1961-05-01")])
+def test_a_column_that_holds_what_belongs_to_an_empty_one_is_a_finding(held: str, cell: str) -> None:
+    rows = [
+        ClinicalRow(str(number), name, cell if name == held else "", table="patient", file="t.csv", row=number)
+        for number in (2, 3)
+        for name in ("sex", "birth_date")
+    ]
+    other = {"sex": "birth_date", "birth_date": "sex"}[held]
+    (finding,) = [finding for finding in harmonise(rows)[1] if finding.code == "columns-swapped"]
+    assert finding.message == f"the column {held} holds what belongs to {other}, which is empty; first in row 2"
+
+
+def test_a_column_of_unknown_words_beside_an_empty_one_is_not_called_swapped() -> None:
+    rows = [ClinicalRow("1", "sex", "xyz", table="t"), ClinicalRow("1", "birth_date", "", table="t")]
+    assert [finding.code for finding in harmonise(rows)[1]] == ["value-unmapped"]
+
+
+def test_day_numbers_of_a_spreadsheet_are_told_per_variable_and_not_read() -> None:
+    rows = [
+        ClinicalRow("1", name, text, table="t", file="t.csv", row=row, date="43900")
+        for name in ("date_of_diagnosis", "date_of_last_contact")
+        for row, text in ((2, "2019-05-01"), (3, "43831"))
+    ]
+    values, findings = harmonise([*rows, ClinicalRow("1", "psa", "43831", table="t", file="t.csv", row=3)])
+    told = [(f.message, f.count) for f in findings if f.code == "day-number-suspected"]
+    assert ("date_of_diagnosis: looks like Excel day numbers; first in row 3", 1) in told
+    assert ("date_of_last_contact: looks like Excel day numbers; first in row 3", 1) in told
+    assert [message for message, _ in told if message.startswith("day of the rows")]
+    assert len(told) == 3
+    assert [value.value for value in values if value.raw_value == "43831"][:2] == [None, None]
+
+
+class TestAMappingOfOnesOwn:
+    def made(self, folder: Path, lines: str, *rows: ClinicalRow) -> tuple[list[Value], list[str]]:
+        path = folder / "mine.csv"
+        path.write_text(f"source,variable,when,unit\n{lines}\n")
+        values, findings = harmonise(rows, mapping=mappings("plain", path))
+        return values, [f"{finding.code} {finding.message}" for finding in findings]
+
+    def test_a_unit_column_that_is_not_there_leaves_the_number_unmapped(self, tmp_path: Path) -> None:
+        rows = [ClinicalRow("1", "wt", "154", table="t", row=2), ClinicalRow("1", "wt_u", "lb", table="t", row=2)]
+        values, told = self.made(tmp_path, "wt,weight,,column:wt_unit", *rows)
+        assert [(v.variable, v.value) for v in values if v.raw_variable == "wt"] == [("weight", None)]
+        assert "unit-unknown weight: first in row 2" in told
+        assert "mapping-unused mine.csv, row 2: 'wt' has no column 'wt_unit' beside it for its unit" in told
+
+    def test_a_unit_column_that_is_there_is_used(self, tmp_path: Path) -> None:
+        rows = [ClinicalRow("1", "wt", "154", table="t", row=2), ClinicalRow("1", "wt_u", "lb", table="t", row=2)]
+        values, told = self.made(tmp_path, "wt,weight,,column:wt_u", *rows)
+        (weight,) = [v for v in values if v.variable == "weight"]
+        assert round(float(weight.value or "nan"), 1) == 69.9
+        assert not [line for line in told if line.startswith("mapping-unused")]
+
+    def test_a_unit_that_stands_beside_the_value_already_needs_no_column(self, tmp_path: Path) -> None:
+        rows = [ClinicalRow("1", "wt", "154", unit="lb", table="t"), ClinicalRow("2", "wt", "70", table="t")]
+        values, told = self.made(tmp_path, "wt,weight,,column:wt_unit", *rows)
+        assert [v.value for v in values][1] == "70"
+        assert not [line for line in told if line.startswith(("mapping-unused", "unit-unknown"))]
+
+    @pytest.mark.parametrize(
+        ("line", "why"),
+        [
+            ("wieght,weight,,", "no column 'wieght'"),
+            ("wt,weight,nocol=1,", "'wt' has no column 'nocol' beside it"),
+            ("wt,weight,arm=b,", "no value of 'wt' came under it"),
+        ],
+    )
+    def test_a_row_that_never_applied_is_told(self, tmp_path: Path, line: str, why: str) -> None:
+        rows = [ClinicalRow("1", "wt", "70", table="t", row=2), ClinicalRow("1", "arm", "a", table="t", row=2)]
+        assert f"mapping-unused mine.csv, row 2: {why}" in self.made(tmp_path, line, *rows)[1]
+
+
 def test_values_keep_when_they_were_taken() -> None:
     row = ClinicalRow(
         "p", "psa", "4", date="20190501", offset="2", offset_unit="weeks", timepoint="1", episode="Relapse"

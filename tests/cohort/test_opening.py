@@ -87,6 +87,13 @@ def test_one_link_root_is_one_folder_and_not_its_letters(tmp_path: Path, kind: t
     assert set(roots) - {root} == {tmp_path / "lake"}
 
 
+def test_a_folder_of_tables_alone_says_how_to_open_it(tmp_path: Path) -> None:
+    (tmp_path / "age.csv").write_text("patient_id,age\nP1,61\n")
+    with pytest.raises(EmptyExtract, match="layout='plain'") as caught:
+        wb.open_cohort(tmp_path)
+    assert "--layout plain" in str(caught.value)
+
+
 def test_trust_that_does_not_exist_yet_is_refused() -> None:
     with pytest.raises(UsageError):
         wb.open_cohort(".", trust="sealed")

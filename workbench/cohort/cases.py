@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Final
 
 from workbench.cohort.harmonise import variables
+from workbench.cohort.rules.read import UNMAPPED
 
 #: Variables that are of the patient and of no day, whichever row of a table they stand in.
 OF_PATIENT: Final = (
@@ -82,8 +83,9 @@ OF_IMAGES: Final = frozenset(
 def clinical_view(present: Collection[str]) -> str:
     """SQL of the view ``clinical``: one row per case, one column per harmonised variable among *present*.
 
-    The case's own row goes before one without timepoint, a table's word before the header's, what is stated before
-    what follows from something else; of several rows the first one listed stands.
+    A value that could be read goes before a word that nobody knows, the case's own row before one without timepoint, a
+    table's word before the header's, what is stated before what follows from something else; of several rows the first
+    one listed stands.
     """
     columns = []
     for variable in variables().values():
@@ -101,7 +103,7 @@ def clinical_view(present: Collection[str]) -> str:
         create view clinical as
         with near as (
             select c.node, c.patient_id, c.timepoint, c.number, v.variable, v.value,
-                (case v.timepoint when c.timepoint then 0 when '' then 1 else 2 end,
+                (v.rule = '{UNMAPPED}', case v.timepoint when c.timepoint then 0 when '' then 1 else 2 end,
                     v."table" = 'DICOM header', v.rule like 'derived%', v.file, v.row) as nearness
             from cases c left join "values" v on v.node = c.node and v.patient_id = c.patient_id
                 and v.value is not null

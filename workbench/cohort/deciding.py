@@ -42,6 +42,9 @@ class Source:
     #: Words with another meaning in this column, folded.
     words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
+    #: Columns that the user's own rows ask for a unit, and that the table does not have, folded.
+    absent: frozenset[str] = frozenset()
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Other columns of the row that its rules ask for."""
@@ -121,6 +124,9 @@ def _apply(rule: Rule, source: Source, text: str, unit: str, code: str, beside: 
         unit = beside.get(rule.columns[-1], "") if rule.unit.startswith("column:") else rule.unit
     if fold(unit) in MISSING or fold(unit) == NOT_FOUND:
         unit = ""
+    if not unit and rule.own and rule.unit.startswith("column:") and rule.columns[-1] in source.absent:
+        # The number is in some unit that a misspelt name keeps from us: taking ours would be a guess.
+        return [Outcome(first.name, None, first.unit, UNIT_UNKNOWN, rule.origin, findings=("unit-unknown",))]
     order = next((way for way in ("dmy", "mdy") if way in rule.rules), source.order)
     variable, reads = _read(rule, cell, code, unit, order, source.words)
     if meant is not None and reads[0].rule not in SILENT:

@@ -24,7 +24,7 @@ from workbench.cohort.rules.dates import iso
 from workbench.cohort.rules.numbers import parse
 from workbench.cohort.rules.read import UNMAPPED
 from workbench.cohort.rules.units import factor, ucum
-from workbench.cohort.survey import Survey
+from workbench.cohort.survey import DAY, Survey
 from workbench.cohort.tally import Tally
 from workbench.cohort.values import VALUES, Value
 from workbench.cohort.vocabulary.folding import fold, fold_name
@@ -64,6 +64,7 @@ class Harmonised:
         self._tally = Tally()
         self._known: dict[tuple[Any, ...], tuple[Outcome, ...]] = {}
         self._derived = Derived()
+        self._applied: set[str] = set()
         self._findings: list[Finding] | None = None
 
     @property
@@ -88,7 +89,8 @@ class Harmonised:
         extra = self._derived.values()
         if extra:
             yield pa.RecordBatch.from_pylist([asdict(value) for value in extra], VALUES)
-        self._findings = [*self._tally.findings(), *self._survey.findings(), *self._derived.findings()]
+        unused = self._survey.unused(self._applied)
+        self._findings = [*self._tally.findings(), *self._survey.findings(), *unused, *self._derived.findings()]
 
     def _look(self) -> tuple[list[pa.RecordBatch], bool]:
         """A first look at all columns, and the batches where they are few enough to be held."""
@@ -107,13 +109,17 @@ class Harmonised:
         names_at, names = encoded(batch["variable"])
         texts_at, texts = encoded(batch["value"])
         first, kind = together([(tables_at, len(tables)), (names_at, len(names))])
+        units_at, units = encoded(batch["unit"])
+        stated = np.unique(kind[np.array([bool(unit.strip()) for unit in units], bool)[units_at]])
+        for number in stated:
+            self._survey.states_unit(tables[tables_at[first[number]]], names[names_at[first[number]]])
         wanted = np.array([self._survey.wants(tables[tables_at[i]], names[names_at[i]]) for i in first], bool)
         rows = np.flatnonzero(wanted[kind])
         self._note(batch, rows, kind[rows], texts_at[rows], texts, lambda i: (tables[tables_at[i]], names[names_at[i]]))
         dates_at, dates = encoded(batch["date"])
         if dates != [""]:
             rows = np.flatnonzero(np.array([bool(text) for text in dates])[dates_at])
-            self._note(batch, rows, tables_at[rows], dates_at[rows], dates, lambda i: (tables[tables_at[i]], _DATE))
+            self._note(batch, rows, tables_at[rows], dates_at[rows], dates, lambda i: (tables[tables_at[i]], DAY))
 
     def _note(
         self, batch: pa.RecordBatch, rows: Indices, column: Indices, cells: Indices, texts: list[str], of: Any
@@ -156,6 +162,7 @@ class Harmonised:
             made = self._decided(source, text, unit, code, cells)
             place = int(counts[number]), files[number] or "", numbers[number] or 0
             self._tally.add(source, text, unit, made, *place)
+            self._applied.update(outcome.mapping for outcome in made)
             checked += [(outcome, *place) for outcome in made]
             flat += made
             sizes[number] = len(made)
@@ -221,16 +228,12 @@ class Harmonised:
         tables_at, tables = encoded(raw["table"])
         first, kind = together([(tables_at, len(tables)), (dates_at, len(dates))])
         found = [
-            (iso(dates[dates_at[i]].strip(), self._survey.order(tables[tables_at[i]], _DATE)) or "")
+            (iso(dates[dates_at[i]].strip(), self._survey.order(tables[tables_at[i]], DAY)) or "")
             if dates[dates_at[i]]
             else ""
             for i in first
         ]
         return pa.array(found, pa.string()).take(pa.array(kind))
-
-
-#: Name under which the day beside a value is surveyed; no column of a table is called so.
-_DATE: Final = "\0date"
 
 
 def _offsets(raw: pa.RecordBatch) -> pa.Array:

@@ -58,7 +58,13 @@ class Tally:
             for code in outcome.findings:
                 self.note(code, outcome.variable, count, file, row)
         key = (source.table, source.name)
-        if not source.rules or first.variable not in variables() or first.rule == "missing":
+        if not source.rules or first.variable not in variables():
+            return
+        if first.rule == "missing":
+            if not source.rules[0].variables:
+                return
+            self._sources.setdefault(key, source)
+            self._cells[key]["empty"] += count
             return
         self._sources.setdefault(key, source)
         self._cells[key]["all"] += count
@@ -157,7 +163,7 @@ class Tally:
         return min(fits)[1] if fits else None
 
     def _swapped(self) -> list[Finding]:
-        """Columns most of whose cells cannot be read, but could be under another column of the same table."""
+        """Columns most of whose cells cannot be read, but could be under another of the table, odd too or empty."""
         odd = {key for key, cells in self._cells.items() if cells["unread"] * 2 > cells["all"]}
         found = []
         for key in sorted(odd):
@@ -168,7 +174,18 @@ class Tally:
                     message += f"; first in row {row}" if row else ""
                     count = self._cells[key]["unread"] + self._cells[other]["unread"]
                     found.append(Finding("columns-swapped", message, path=file, count=count))
+            empty = [other for other, cells in self._cells.items() if other[0] == key[0] and not cells["all"]]
+            fits = [other for other in empty if self._tells(other) and self._reads(other, key)]
+            if len(fits) == 1:
+                message = f"the column {key[1]} holds what belongs to {fits[0][1]}, which is empty"
+                file, row = self._places.get(("value-unmapped", self._name(key)), ("", 0))
+                message += f"; first in row {row}" if row else ""
+                found.append(Finding("columns-swapped", message, path=file, count=self._cells[key]["unread"]))
         return found
+
+    def _tells(self, key: tuple[str, str]) -> bool:
+        """Whether a cell shows what it is without its column: a word or a date does, a number or a yes does not."""
+        return variables()[self._name(key)].type in ("category", "date")
 
     def _name(self, key: tuple[str, str]) -> str:
         return self._sources[key].rules[0].variables[0]

@@ -126,6 +126,8 @@ def nothing_found(tree: Tree, looked_for: str) -> EmptyExtract | UnsafePath:
     there = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(4))
     what = f"no DICOM among the files ({there})" if there else "folder without files"
     remedy = f"{looked_for}: name the folder that a node handed over"
+    if clinical.SUFFIXES & suffixes.keys():
+        remedy += "; tables alone are opened with layout='plain' (--layout plain)"
     unreadable = [finding for finding in tree.findings if finding.code == "file-unreadable"]
     if any(finding.code == "folder-too-deep" for finding in tree.findings):
         what = f"no DICOM within {MAX_DEPTH} levels" + (f" among the files ({there})" if there else "")

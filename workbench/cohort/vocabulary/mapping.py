@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -57,6 +57,8 @@ class Rule:
     qualifier: str = ""
     #: Mapping file and row, e.g. ``cdm.csv:12``.
     origin: str = ""
+    #: Column as the user's own file spells it; empty in the shipped ones, whose columns need not all be there.
+    own: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -71,6 +73,11 @@ class Rule:
 class _File:
     exact: AnyMapping[str, tuple[Rule, ...]]
     patterns: tuple[tuple[re.Pattern[str], Rule], ...]
+
+    @property
+    def own(self) -> tuple[Rule, ...]:
+        every = (*(rule for rules in self.exact.values() for rule in rules), *(rule for _, rule in self.patterns))
+        return tuple(rule for rule in every if rule.own)
 
     def rules(self, keys: tuple[str, ...]) -> tuple[Rule, ...]:
         for key in keys:
@@ -104,6 +111,11 @@ class Mappings:
             if found:
                 return found
         return _by_name(variable)
+
+    @property
+    def own(self) -> tuple[Rule, ...]:
+        """Rows of the user's file."""
+        return tuple(rule for file in self._files for rule in file.own)
 
     def beside(self, other: Mappings) -> Mappings:
         """These files and then another's, for an extract whose tables are of two layouts."""
@@ -185,7 +197,8 @@ def mappings(layout: str, user: str | os.PathLike[str] | None = None) -> Mapping
     if re.fullmatch(r"[a-z-]+", layout) and place.is_file():
         texts.append((f"{layout}.csv", place.read_text("utf-8")))
     digest = hashlib.sha256("\0".join(text for _, text in texts).encode()).hexdigest()
-    return Mappings(tuple(name for name, _ in texts), digest, tuple(_file(text, name) for name, text in texts))
+    read = tuple(_file(text, name, own=user is not None and not number) for number, (name, text) in enumerate(texts))
+    return Mappings(tuple(name for name, _ in texts), digest, read)
 
 
 def _user_text(path: str | os.PathLike[str]) -> tuple[str, str]:
@@ -202,7 +215,7 @@ def _user_text(path: str | os.PathLike[str]) -> tuple[str, str]:
         raise UsageError("mapping file is not UTF-8 text", file=place.name, remedy="save it as CSV in UTF-8") from None
 
 
-def _file(text: str, name: str) -> _File:
+def _file(text: str, name: str, *, own: bool) -> _File:
     exact: dict[str, list[Rule]] = {}
     patterns: list[tuple[re.Pattern[str], Rule]] = []
     reader = csv.DictReader(StringIO(text, newline=""))
@@ -230,6 +243,8 @@ def _file(text: str, name: str) -> _File:
             source, rule = fold_path(row.get("source", "")), _rule(row, name, number)
             if not source.strip(".*"):
                 raise _wrong(name, number, "no source", "name the column as the hospital spells it")
+            if own:
+                rule = replace(rule, own=row["source"])
             if "*" in source:
                 pattern = re.compile(".*".join(map(re.escape, source.split("*"))))
                 patterns.append((pattern, rule))
