@@ -157,6 +157,7 @@ label-outside               | attention | part of a segmentation lies outside th
 label-off-slice             | attention | contours that lie on no slice of the image                    | they are left out
 label-repeated              | note      | the same contour is stored more than once                     | nothing: it is drawn once
 label-near-slice            | attention | contours that lie beside a slice of the image, not on it      | they are drawn on the slice nearest to them; check what they were drawn on
+label-twice                 | attention | two structure sets draw the same under the same name          | select one: select={'source_uid': ...}, or 'newest'
 label-not-a-mask            | note      | contours that are points or lines                             | they are left out
 label-empty                 | note      | segment without a voxel                                       | nothing
 label-fractional            | note      | fractional segmentation                                       | choose a threshold yourself

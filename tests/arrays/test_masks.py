@@ -358,3 +358,18 @@ def test_a_file_that_is_named_twice_is_one_file(opened: xr.Dataset, tmp_path: Pa
     for several in ([path, str(path)], [path, path.parent], [path.parent, path], [path, tmp_path / "link.dcm"]):
         found = opened.patient.masks(several)
         assert found["segment"].values.tolist() == ["lesion 1", "lesion 2"]
+
+
+def test_a_structure_set_exported_anew_is_told(opened: xr.Dataset, tmp_path: Path) -> None:
+    square = objects.to_world(objects.stack(), 1, objects.box(0.5, 0.5, 3.5, 3.5))
+    other = objects.to_world(objects.stack(), 2, objects.box(0.5, 0.5, 3.5, 3.5))
+    regions = objects.Region([("CLOSED_PLANAR", square)]), objects.Region([("CLOSED_PLANAR", other)], name="node")
+    first = objects.write_rtstruct(tmp_path / "a.dcm", *regions)
+    again = pydicom.dcmread(first)
+    again.SOPInstanceUID = "2.25.77"
+    # One of the two regions was moved.
+    again.ROIContourSequence[1].ContourSequence[0].ContourData = list(np.add(other, [1, 0, 0]).ravel())
+    again.save_as(tmp_path / "b.dcm")
+    found = opened.patient.masks([first, tmp_path / "b.dcm"])
+    assert found["segment"].values.tolist() == ["GTV", "node", "GTV", "node"]
+    assert found.attrs["mask_findings"].splitlines() == ["label-twice: GTV is drawn in a.dcm as it is here [b.dcm]"]

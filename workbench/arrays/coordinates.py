@@ -172,8 +172,10 @@ def acquisition_coords(plan: Plan, dims: tuple[str, ...], tags: Sequence[str]) -
     """A coordinate per acquisition column and column asked for: scalar where constant, else where it varies."""
     coords: dict[str, Any] = {}
     present = plan.cells >= 0
+    # Asked once: Arrow makes the list of its column names anew each time.
+    there = {*plan.rows.column_names} - {*dims}
     for name, units in (ACQUISITION | {tag: "" for tag in tags if tag not in ACQUISITION}).items():
-        if name not in plan.rows.column_names or name in dims:
+        if name not in there:
             continue
         column = plan.rows[name]
         if column.null_count == len(column):

@@ -222,16 +222,36 @@ def _added(
     findings: list[Finding] = []
     found: list[Masks] = []
     table = name_table(options.names)
+    drawn: dict[tuple[str, str], str] = {}
     for file in files:
         if file.changed():
             message = "file changed after it was indexed: open the data again"
             findings.append(Finding("label-unreadable", message, path=file.name))
             continue
         try:
-            found.append(target.onto(named(_read(file, target, options), table)))
+            read = _read(file, target, options)
+            findings += _again(read, file.name, drawn)
+            found.append(target.onto(named(read, table)))
         except (LabelError, PathNotFound) as error:
             findings.append(Finding("label-unreadable", error.what, path=file.name))
     return _chosen(dataset, found, findings, options)
+
+
+def _again(masks: Masks, name: str, drawn: dict[tuple[str, str], str]) -> list[Finding]:
+    """Segments whose outlines another object has under the same name: an export of an export, counted twice."""
+    layers: Any = masks.layers
+    if not hasattr(layers, "digest"):
+        return []
+    # A region without an outline is like every other.
+    segments = [(place, segment) for place, segment in enumerate(masks.segments) if len(layers.occupied(place))]
+    keys = [(segment.name, layers.digest(place)) for place, segment in segments]
+    found = [
+        Finding("label-twice", f"{key[0]} is drawn in {drawn[key]} as it is here", path=name)
+        for key in keys
+        if key in drawn
+    ]
+    drawn.update({key: name for key in keys if key not in drawn})
+    return found
 
 
 def _read(file: LabelFile, target: _Target, options: MaskOptions) -> Masks:

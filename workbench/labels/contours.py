@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,6 +92,14 @@ class ContourLayers:
     def occupied(self, segment: int) -> Integers:
         """Slices on which a segment has outlines, ascending."""
         return np.array(sorted(self.outlines[segment]), np.int64)
+
+    def digest(self, segment: int) -> str:
+        """SHA-256 of the outlines of a segment on their slices, rounded: the same for what was exported anew."""
+        found = hashlib.sha256()
+        for slice_, outlines in sorted(self.outlines[segment].items()):
+            for outline in sorted((np.round(one, _SAME_DECIMALS) + 0.0).tobytes() for one in outlines):
+                found.update(slice_.to_bytes(8, "little") + outline)
+        return found.hexdigest()
 
     def is_empty(self, segment: int) -> bool:
         """Whether no outline of a segment encloses a voxel centre; slices with the widest outlines are filled first."""

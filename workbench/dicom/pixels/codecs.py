@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -97,6 +98,7 @@ def plugins(syntax: str) -> tuple[str, ...]:
             return ()
 
 
+@cache
 def decoder_name(syntax: str, *, colour: bool = False) -> str:
     """Name and version of what decodes frames in this transfer syntax; empty where nothing does.
 
