@@ -116,7 +116,7 @@ def taken(value: Any, kinds: Iterable[Kind], *, name: str) -> Any:
         listed = value.tolist()
         if any(kind.holds(listed) for kind in kinds if kind.words.startswith("a list")):
             return listed
-    wanted = list(dict.fromkeys(kind.words for kind in kinds if kind.words))
+    wanted = _worded(kind.words for kind in kinds)
     shown = f"{', '.join(wanted[:-1])} or {wanted[-1]}" if wanted[1:] else "".join(wanted)
     one_text = isinstance(value, str) and value and "a list of texts" in wanted and "a text" not in wanted
     remedy = f"give {shown}" + (f": [{value!r}]" if one_text else "")
@@ -136,6 +136,12 @@ def short(value: object) -> str:
     plain = isinstance(value, _PLAIN) or (hasattr(value, "dtype") and not getattr(value, "shape", (1,)))
     told = repr(value) if plain else type(value).__name__
     return told if len(told) <= 60 else f"{told[:57]}..."
+
+
+def _worded(words: Iterable[str]) -> list[str]:
+    """What to give, each once; who may give a path knows that it is written as a text."""
+    found = [word for word in dict.fromkeys(words) if word]
+    return [word for word in found if word != "a text"] if "a path" in found else found
 
 
 def _is_array(value: Any) -> bool:
@@ -261,7 +267,7 @@ def _subscripted(outer: str, inner: ast.AST, function: Callable[..., Any]) -> li
     if outer in ("Sequence", "Iterable", "Collection", "list", "tuple"):
         parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
         each = [kind for part in parts if not _is_dots(part) for kind in _of(part, function)]
-        words = " or ".join(dict.fromkeys(_SEVERAL.get(kind.words, kind.words) for kind in each if kind.words))
+        words = " or ".join(_SEVERAL.get(word, word) for word in _worded(kind.words for kind in each))
 
         def listed(value: Any) -> bool:
             if outer in ("Iterable", "Collection") and not isinstance(value, Collection):

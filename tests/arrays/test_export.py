@@ -174,7 +174,7 @@ def test_an_even_time_is_the_step_of_the_fourth_axis(times: list[float], units: 
 
 @pytest.mark.parametrize("path", [5, [], b"a.nii", {"a": 1}])
 def test_what_is_no_path_is_refused(path: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="not a path"):
+    with pytest.raises(UsageError, match="path cannot be"):
         opened(tmp_path).patient.to_nifti(path)
 
 

@@ -93,6 +93,8 @@ def test_a_name_of_several_segments_does_not_say_which(overlapping: xr.Dataset) 
 def test_without_masks_there_is_no_map() -> None:
     with pytest.raises(UsageError, match=r"patient\.masks"):
         label_map(xr.Dataset())
+    with pytest.raises(UsageError, match=r"dims segment, slice, y, x, not segment, z, y, x"):
+        label_map(dataset(np.zeros((1, 1, 2, 2), bool)).rename(z="slice"))
     with pytest.raises(UsageError, match="threshold"):
         label_map(dataset(np.zeros((1, 1, 2, 2), np.float32)))
 

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from workbench.arguments import checked
 from workbench.arrays.arguments import short
 from workbench.arrays.image_grid import AXES
 from workbench.arrays.same_grid import require_even
@@ -26,6 +27,7 @@ TO_RAS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
 _XYZ: Final = [2, 1, 0, 3]
 
 
+@checked
 def to_nifti(
     dataset: xr.Dataset, path: str | os.PathLike[str] | None = None, *, variable: str = "image"
 ) -> Nifti1Image:

@@ -61,6 +61,11 @@ def label_map(dataset: xr.Dataset, *, variable: str = "mask", order: Sequence[st
     """
     if not isinstance(variable, str) or variable not in dataset or "segment" not in dataset[variable].dims:
         raise UsageError(f"no masks {variable!r} (segment, z, y, x) here", remedy="load them with ds.patient.masks()")
+    if {"segment", "z", "y", "x"} != set(dataset[variable].dims):
+        dims = ", ".join(map(str, dataset[variable].dims))
+        raise UsageError(
+            f"{variable!r} has the dims {dims}, not segment, z, y, x", remedy="rename or select them first"
+        )
     masks = dataset[variable].transpose("segment", "z", "y", "x")
     if masks.dtype != np.bool_:
         raise UsageError(
