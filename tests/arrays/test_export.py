@@ -193,7 +193,7 @@ def test_one_slice_of_several_keeps_its_place_and_step(tmp_path: Path) -> None:
 def test_a_variable_that_cannot_be_exported_is_named(tmp_path: Path) -> None:
     ds = opened(tmp_path)
     for export in (ds.patient.to_nifti, ds.patient.to_simpleitk):
-        with pytest.raises(UsageError, match=r"no variable \['image'\]"):
+        with pytest.raises(UsageError, match=r"(no variable|variable cannot be) \['image'\]"):
             export(variable=["image"])
     with pytest.raises(UsageError, match=r"image has no axis z.*isel\(z=\[k\]\)"):
         ds.isel(z=1).patient.to_nifti()
