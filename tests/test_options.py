@@ -164,3 +164,10 @@ class TestMountedFolders:
         assert options.at_hand(str(data / "north")) == str(data / "north")
         monkeypatch.chdir(data / "north")
         assert options.at_hand("no*") == str(tmp_path / "da[[]t]a" / "no*")
+
+
+@pytest.mark.parametrize("name", ["min_counts", "Audience", "data_path", "cache_folder"])
+def test_an_option_that_is_none_is_not_taken(options: Options, name: str) -> None:
+    with pytest.raises(UsageError, match=rf"{name} is no option.*cache, link_roots, progress, audience, min_count"):
+        setattr(options, name, 20)
+    assert options.min_count == 5

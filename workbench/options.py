@@ -63,6 +63,13 @@ class Options:
     def __init__(self) -> None:
         self._set: dict[str, object] = {}
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_"):
+            known = [each for each, found in vars(Options).items() if isinstance(found, property) and found.fset]
+            if name not in known:
+                raise UsageError(f"{name} is no option that can be set", remedy=f"options: {', '.join(known)}")
+        super().__setattr__(name, value)
+
     @property
     def cache(self) -> Path:
         """Folder for indices and caches; made on first use by :meth:`cache_folder`."""

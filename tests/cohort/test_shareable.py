@@ -7,6 +7,7 @@ import pytest
 import workbench as wb
 from tests.cohort.made import Made, cohort_of, image
 from workbench.errors import UsageError
+from workbench.extracts.record import ClinicalRow
 from workbench.options import options
 
 
@@ -86,3 +87,36 @@ def test_a_timeline_is_of_one_patient_and_not_for_others(cohort: wb.Cohort) -> N
     options.audience = "shareable"
     with pytest.raises(UsageError, match="one patient"):
         cohort.timeline(cohort.patients["patient_id"].iloc[0])
+
+
+def second(n: int, first: int = 0) -> list[dict[str, object]]:
+    return [image(f"P{i:04d}", f"again.{i}", Modality="CT", StudyDate="20210101") for i in range(first, first + n)]
+
+
+@pytest.mark.parametrize(("more", "shown"), [(0, 6), (1, "–"), (2, "–"), (4, "–"), (5, 11)])
+def test_how_few_have_a_second_study_is_not_told(tmp_path: Path, more: int, shown: int | str) -> None:
+    cohort = cohort_of(tmp_path, {"north": Made([*made(6), *second(more)])})  # type: ignore[list-item]
+    (row,) = cohort.summary(audience="shareable").rows
+    assert (row["patients"], row["studies"], row["series"]) == (6, shown, shown)
+    flow = cohort.attrition([("all", "true")]).shareable()
+    start = flow.table.query("node == 'north'").iloc[0]
+    assert (start["cases"], start["series"]) == (shown, shown)
+
+
+def test_nor_by_those_whom_a_step_excluded(tmp_path: Path) -> None:
+    rows = [*made(20), *second(12), *made(10, 20, "MR"), *second(2, 20)]
+    for row in rows[32:]:
+        row["Modality"] = "MR"
+    flow = cohort_of(tmp_path, {"north": Made(rows)}).attrition([("CT", "modality = 'CT'")])  # type: ignore[arg-type]
+    assert flow.table.query("node == 'all'")["cases"].tolist() == [44, 32]
+    assert flow.shareable().table.query("node == 'all'")["cases"].tolist() == [44, "–"]
+    assert flow.shareable().table.query("node == 'all'")["patients_excluded"].tolist() == [0, 10]
+
+
+def test_no_zero_is_the_total_of_what_is_hidden(tmp_path: Path) -> None:
+    def tables() -> Made:
+        return Made([], [ClinicalRow(f"P{i}", "sex", "F", table="t", file="t.csv", row=i) for i in range(9)])
+
+    rows = cohort_of(tmp_path, {"north": tables(), "south": tables()}).summary(audience="shareable").rows
+    assert [row["patients"] for row in rows] == [9, 9, 18]
+    assert {row[name] for row in rows for name in ("studies", "series")} == {"–"}

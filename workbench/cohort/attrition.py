@@ -64,7 +64,8 @@ class Attrition:
         A step that was given no name is called by its number.
 
         A count is shown where it is of at least *min_count* patients, and where at least as many were excluded since
-        the last count shown. A total of which a part is hidden is given as a lower bound, the sum of the others.
+        the last count shown; one of cases or series also where it does not tell that a few patients have a second. A
+        total of which a part is hidden is given as a lower bound, the sum of the others.
 
         Parameters
         ----------
@@ -84,8 +85,10 @@ class Attrition:
         cells: dict[tuple[int, str], dict[str, small.Cell]] = {}
         for node in self.nodes:
             patients = small.chain([int(given.loc[(step, node), "patients"]) for step in range(len(self.names))], k)
+            last: dict[str, tuple[int, int]] = {}
             for step, shown in enumerate(patients):
-                cells[step, node] = self._cells(given.loc[(step, node)], shown, step > 0 and patients[step - 1])
+                before = cells[step - 1, node] if step else None
+                cells[step, node] = self._cells(given.loc[(step, node)], shown, before, last, k)
         for step in range(len(self.names)):
             parts = [cells[step, node] for node in self.nodes]
             cells[step, ALL] = {name: small.total([part[name] for part in parts]) for name in parts[0]}
@@ -95,15 +98,28 @@ class Attrition:
         ]
         return Attrition(names, ("",) * len(self.names), self.nodes, pd.DataFrame(rows, dtype=object), k)
 
-    def _cells(self, row: Any, shown: small.Cell, before: small.Cell | bool) -> dict[str, small.Cell]:
-        """Counts of one step at one node: all of them where the patients are shown."""
-        is_shown = isinstance(shown, int)
-        differs = is_shown and isinstance(before, int) and before is not False
+    def _cells(
+        self,
+        row: Any,
+        shown: small.Cell,
+        before: dict[str, small.Cell] | None,
+        last: dict[str, tuple[int, int]],
+        k: int,
+    ) -> dict[str, small.Cell]:
+        """Counts of one step at one node; *last* holds each count last shown, with its patients."""
         cells: dict[str, small.Cell] = {"patients": shown}
-        cells |= {name: int(row[name]) if is_shown else small.HIDDEN for name in COUNTED[1:]}
+        for name in COUNTED[1:]:
+            count, patients = int(row[name]), int(row["patients"])
+            # What was excluded since is told by the two counts, and must not be of few either.
+            old, of = last.get(name, (2 * count, 2 * patients))
+            told = (small.beside(count, patients, k), small.beside(old - count, of - patients, k))
+            cells[name] = small.HIDDEN
+            if isinstance(shown, int) and all(isinstance(cell, int) for cell in told):
+                cells[name] = count
+                last[name] = (count, patients)
         for name in COUNTED:
-            known = int(row[f"{name}_excluded"]) if differs else small.HIDDEN
-            cells[f"{name}_excluded"] = 0 if before is False else known
+            known = before is not None and isinstance(cells[name], int) and isinstance(before[name], int)
+            cells[f"{name}_excluded"] = int(row[f"{name}_excluded"]) if known or before is None else small.HIDDEN
         return cells
 
     def _place(self, node: str) -> int:

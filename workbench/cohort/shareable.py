@@ -23,7 +23,8 @@ order by case any_value(severity) when 'serious' then 0 when 'attention' then 1 
 def shareable(cohort: Cohort, k: int) -> Summary:
     """Summary in which every count rests on at least *k* patients, and no hidden one follows from those shown.
 
-    A series of a modality counts where *k* patients of the node have that modality. A total is given where all its
+    A series of a modality counts where *k* patients of the node have that modality; it and a study also where as many
+    patients or none have a second one. A total is given where all its
     parts are shown; else as the sum of those, a lower bound that tells nothing new.
     """
     database = cohort._database
@@ -37,11 +38,11 @@ def shareable(cohort: Cohort, k: int) -> Summary:
         by_modality: dict[str, small.Cell] = {}
         for modality in modalities:
             n, who = counted.get((node, modality), (0, 0))
-            by_modality[modality] = n if who >= k else f"<{k}" if n < k else small.HIDDEN
+            by_modality[modality] = small.beside(n, who, k) if who >= k else f"<{k}" if n < k else small.HIDDEN
         rows.append({
             "node": node, "layout": row["layout"],
             "patients": patients[node] if enough else f"<{k}",
-            "studies": row["studies"] if enough and _all_imaged(cohort, node, k) else small.HIDDEN,
+            "studies": small.beside(row["studies"], _imaged(cohort, node), k) if enough else small.HIDDEN,
             "series": small.total(list(by_modality.values())) if by_modality else small.HIDDEN,
             "by_modality": by_modality,
         })  # fmt: skip
@@ -58,10 +59,10 @@ def shareable(cohort: Cohort, k: int) -> Summary:
     return Summary("shareable", tuple(rows), _narrowed(cohort), findings, k)
 
 
-def _all_imaged(cohort: Cohort, node: str, k: int) -> bool:
-    """Whether the studies of a node are of enough patients."""
+def _imaged(cohort: Cohort, node: str) -> int:
+    """Patients of a node whom its studies are of."""
     who = cohort._database.rows("select count(distinct patient_id) from series where node = ?", [node])
-    return bool(who[0][0] >= k)
+    return int(who[0][0])
 
 
 def _narrowed(cohort: Cohort) -> str:

@@ -62,8 +62,25 @@ def _open(total: int, n_small: int, n_beside: int, k: int) -> bool:
     return can_be_most and can_be_none
 
 
+def beside(count: int, patients: int, k: int) -> Cell:
+    """Count of what patients have (studies, series) as it may stand beside their number.
+
+    One more than patients says of one patient that there is a second: it is shown where it is as many as patients,
+    or at least *k* more or fewer.
+
+    Examples
+    --------
+    >>> beside(8, 6, 5), beside(6, 6, 5), beside(11, 6, 5), beside(3, 3, 5)
+    ('–', 6, 11, '–')
+    """
+    few = min(count, patients) < k or 0 < abs(count - patients) < k
+    return HIDDEN if few else count
+
+
 def total(cells: Sequence[Cell]) -> Cell:
     """Sum of the parts where every part is shown; else the sum of those shown, as a lower bound.
+
+    Of nothing shown there is no total: a zero is a small count, too.
 
     Examples
     --------
@@ -71,6 +88,6 @@ def total(cells: Sequence[Cell]) -> Cell:
     (32, '≥20', '–')
     """
     shown = sum(cell for cell in cells if isinstance(cell, int))
-    if all(isinstance(cell, int) for cell in cells):
+    if cells and all(isinstance(cell, int) for cell in cells):
         return shown
     return f"≥{shown}" if shown else HIDDEN
