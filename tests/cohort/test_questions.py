@@ -107,3 +107,34 @@ def test_what_images_and_tables_both_name_asks_the_images(tmp_path: Path) -> Non
     assert len(cohort.sample(1, stratify=["dataset_id", "sex"]).patients) == 1
     assert len(cohort.sample(1, by="case", stratify=["episode", "modalities"]).patients) == 1
     assert len(cohort.sample(1, by="series", stratify=["modality", "manufacturer"]).patients) == 1
+
+
+def _rows(**values: str) -> list[ClinicalRow]:
+    return [ClinicalRow(patient, "sex", value, table="t", file="t.csv", row=2) for patient, value in values.items()]
+
+
+def test_tables_alone_are_asked_by_patient(tmp_path: Path) -> None:
+    nodes = {"north": Made([], _rows(P1="M", P2="F", P3="M")), "south": Made([], _rows(P1="F", P4="M"))}
+    cohort = cohort_of(tmp_path, nodes)
+    men = cohort.where("sex = 'male'")
+    assert sorted(men.sql("select node || patient_id as who from patients")["who"]) == ["northP1", "northP3", "southP4"]
+    assert men.clinical["sex"].tolist() == ["male"] * 3
+    assert men.where("clinical.sex = 'male' and node = 'south'").patients["patient_id"].tolist() == ["P4"]
+    assert len(men.where("sex = 'female'").patients) == 0
+    assert len(cohort.where("modality = 'CT'").patients) == 0
+    flow = cohort.attrition([("men", "sex = 'male'")]).table.query("node == 'all'")
+    assert flow["patients"].tolist() == [5, 3]
+    assert flow["series"].tolist() == [0, 0]
+    assert "left out" not in repr(men)
+
+
+def test_patients_without_images_whom_a_condition_leaves_out_are_told(tmp_path: Path) -> None:
+    nodes = {"north": Made([image("P1", "a")], _rows(P1="M", P2="M", P3="F")), "south": Made([image("P1", "b")])}
+    cohort = cohort_of(tmp_path, nodes)
+    assert "left out" not in repr(cohort)
+    men = cohort.where("sex = 'male'")
+    assert men.patients["patient_id"].tolist() == ["P1"]
+    assert "where (sex = 'male'); without images, and so left out: north 2 patient(s)" in repr(men)
+    assert "left out: north 2" in men._repr_html_()
+    assert "in no condition's answer" in repr(cohort.sample(2).where("true"))
+    assert "in no condition" not in repr(cohort.sample(2))

@@ -125,8 +125,9 @@ class Cohort(Questions, Images):
         """Smaller cohort: image series for which an SQL condition holds, and the patients who own them.
 
         Columns are those of ``series`` and ``clinical``. Segmentations, structure sets and reports that refer to
-        a kept series stay. A condition is one expression that has the same answer on every day: without ``random()``,
-        ``current_date`` and the like.
+        a kept series stay. Patients without images leave, and the printed cohort says how many; where no extract has
+        images, the patients stay for a clinical row of whom the condition holds. A condition is one expression that
+        has the same answer on every day: without ``random()``, ``current_date`` and the like.
 
         Raises
         ------

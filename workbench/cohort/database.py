@@ -18,6 +18,7 @@ import duckdb
 from workbench.cohort.cases import CASES
 from workbench.cohort.engine import Engine, changed, quoted
 from workbench.cohort.linkage import CONFLICTS
+from workbench.cohort.matching import HAS_IMAGES, matching
 from workbench.cohort.statements import PUBLIC_TABLES, check_condition, check_query
 from workbench.cohort.store import Stored
 from workbench.errors import QueryError
@@ -208,23 +209,24 @@ class Database:
                 or not exists (select 1 from all_series a where a.SeriesInstanceUID = f.series_uid))"""
 
     def narrow(self, condition: str) -> None:
-        """Keep the image series for which a condition holds, what refers to them, and who owns them."""
+        """Keep the image series for which a condition holds, what refers to them, and who owns them.
+
+        Where no extract has images: the patients for a clinical row of whom it holds.
+        """
         if not isinstance(condition, str) or not condition.strip():
             raise QueryError("the condition is empty or no text", remedy="for example: modality = 'CT'")
         only_asks(f"select * from series where ({condition}\n)", condition)
         check_condition(condition, self.relations)
+        of_images = self.has_images()
         try:
-            self._connection.execute(f"""
-                create or replace temp table matched as
-                with asked as (
-                    select node, SeriesInstanceUID, patient_id, kind, ({condition}
-                        ) as condition_holds
-                    from series left join asked_clinical as clinical using (node, patient_id, timepoint))
-                select distinct node, SeriesInstanceUID, patient_id from asked
-                where kind = 'image' and condition_holds""")
+            self._connection.execute(matching(condition, of_images=of_images))
         except duckdb.Error as error:
             raise _query_error(error, condition) from None
-        self._keep_matched()
+        (self._keep_matched if of_images else self._keep_drawn)()
+
+    def has_images(self) -> bool:
+        """Whether there is an image series in any of the extracts."""
+        return bool(self._connection.execute(HAS_IMAGES).fetchall()[0][0])
 
     def keep(self, keys: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
         """Keep the patients, cases or image series that *rows* name by *keys*, and what refers to them."""
@@ -234,10 +236,7 @@ class Database:
         run(f"create or replace temp table drawn as select {unnested}", columns)
         using = ", ".join(f'"{key}"' for key in keys)
         if tuple(keys) == ("node", "patient_id"):
-            run("create or replace temp table next_series as select s.node, s.SeriesInstanceUID from series s "
-                "semi join drawn using (node, patient_id)")  # fmt: skip
-            run("create or replace table kept_series as select * from next_series")
-            run("create or replace table kept_patients as select node, patient_id from drawn")
+            self._keep_drawn()
             return
         run("create or replace temp table matched as select node, SeriesInstanceUID, patient_id from series "
             f"semi join drawn using ({using}) where kind = 'image'")  # fmt: skip
@@ -254,6 +253,14 @@ class Database:
                 f"create or replace table kept_{table} as "
                 f'select unnest(?::varchar[]) as node, unnest(?::varchar[]) as "{column}"', columns
             )  # fmt: skip
+
+    def _keep_drawn(self) -> None:
+        """Keep the patients in ``drawn`` with all their series."""
+        run = self._connection.execute
+        run("create or replace temp table next_series as select s.node, s.SeriesInstanceUID from series s "
+            "semi join drawn using (node, patient_id)")  # fmt: skip
+        run("create or replace table kept_series as select * from next_series")
+        run("create or replace table kept_patients as select node, patient_id from drawn")
 
     def _keep_matched(self) -> None:
         """Keep the image series in ``matched``, what refers to them, and the patients who own them."""

@@ -119,7 +119,20 @@ def summary(cohort: Cohort, audience: str | None) -> Summary:
         (f["severity"], f["code"], f["node"], str(f["count"]), f["where"] or f["what"])
         for f in cohort.grouped_findings()
     )
-    return Summary("local", rows, f"where {narrowed}" if narrowed else "", findings)
+    narrowed = f"where {narrowed}{_without_images(cohort)}" if narrowed else ""
+    return Summary("local", rows, narrowed, findings)
+
+
+def _without_images(cohort: Cohort) -> str:
+    """Who left for having no images: counts where conditions alone narrowed the cohort."""
+    from workbench.cohort.matching import left_out
+
+    gone = left_out(cohort._database) if any(isinstance(step, str) for step in cohort.conditions) else None
+    if not gone:
+        return ""
+    if not all(isinstance(step, str) for step in cohort.conditions):
+        return "; patients without images are in no condition's answer"
+    return f"; without images, and so left out: {', '.join(f'{node} {gone[node]}' for node in sorted(gone))} patient(s)"
 
 
 def _short(text: str, limit: int = 112) -> str:
