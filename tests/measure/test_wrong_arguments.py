@@ -39,7 +39,9 @@ def image(folder: Path) -> xr.Dataset:
 @pytest.fixture(scope="module")
 def doors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     """Public functions and methods, and arguments with which they work."""
-    folder = tmp_path_factory.mktemp("series")
+    # Beside the folder of a series, masks are looked for: it must not lie among the folders of all other tests.
+    folder = tmp_path_factory.mktemp("patient") / "series"
+    folder.mkdir()
     ct = image(folder)
     one = ct["mask"].isel(segment=0)
     times = {"table": remission(), "time": "weeks", "event": "relapse"}
