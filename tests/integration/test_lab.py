@@ -84,10 +84,14 @@ def test_the_first_notebook_opens_and_runs(lab: str, chromium: str) -> None:
                 and not request.url.startswith(("data:", "blob:")) else None)  # fmt: skip
         page.goto(lab)
         page.get_by_role("heading", name="A first look at a federated cohort").wait_for(timeout=60_000)
+        notebook = page.locator(".jp-NotebookPanel")
+        # Cells that are run before the kernel answers are dropped.
+        notebook.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(
+            timeout=120_000, state="attached"
+        )
         page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
         page.locator('[data-command="runmenu:run-all"]').click()
-        notebook = page.locator(".jp-NotebookPanel")
-        notebook.locator("img").nth(1).wait_for(timeout=120_000, state="attached")
+        notebook.locator("img").nth(1).wait_for(timeout=240_000, state="attached")
         assert notebook.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
         assert page.locator(".Toastify__toast").count() == 0
         browser.close()
