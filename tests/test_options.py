@@ -171,3 +171,10 @@ def test_an_option_that_is_none_is_not_taken(options: Options, name: str) -> Non
     with pytest.raises(UsageError, match=rf"{name} is no option.*cache, link_roots, progress, audience, min_count"):
         setattr(options, name, 20)
     assert options.min_count == 5
+
+
+def test_one_link_root_is_one_folder_not_the_letters_of_its_path() -> None:
+    options = Options()
+    for given in ("/data/lake", Path("/data/lake"), ["/data/lake"]):
+        options.link_roots = given  # type: ignore[assignment]
+        assert options.link_roots == (Path("/data/lake"),)

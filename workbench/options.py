@@ -118,8 +118,12 @@ class Options:
         return value  # type: ignore[return-value]
 
     @link_roots.setter
-    def link_roots(self, value: list[str | os.PathLike[str]] | tuple[str | os.PathLike[str], ...]) -> None:
-        self._set["link_roots"] = tuple(Path(item) for item in value)
+    def link_roots(
+        self, value: str | os.PathLike[str] | list[str | os.PathLike[str]] | tuple[str | os.PathLike[str], ...]
+    ) -> None:
+        # One folder, not the letters of its path: "/" among them would open the whole disk.
+        items = (value,) if isinstance(value, (str, os.PathLike)) else value
+        self._set["link_roots"] = tuple(Path(item) for item in items)
 
     @property
     def progress(self) -> str:
