@@ -201,21 +201,18 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 #: Those that leave a file which fits itself, and only its digest tells.
 FITTING = ("digest", "layout", "kept fewer", "no selection")
+#: That which leaves nothing a digest could be of.
+SHAPELESS = ("no extracts",)
+SEALED = [name for name in EDITS if name not in (*FITTING, *SHAPELESS)]
 
 
-@pytest.mark.parametrize("edit", EDITS)
-@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize(("edit", "sealed"), [*((name, False) for name in EDITS), *((name, True) for name in SEALED)])
 def test_a_lock_file_changed_by_hand_is_refused(nodes: list[Path], tmp_path: Path, edit: str, *, sealed: bool) -> None:
     place = wb.open_cohort(nodes[:1]).where("modality = 'CT'").lock(tmp_path / "lock.json")
     content = json.loads(place.read_text("utf-8"))
     EDITS[edit](content)
     if sealed:
-        if edit in FITTING:
-            pytest.skip("whoever also writes another digest writes another lock file")
-        try:
-            content["sha256"] = _digest(content)
-        except (TypeError, LookupError, AttributeError):
-            pytest.skip("nothing that a digest could be of")
+        content["sha256"] = _digest(content)
     place.write_text(json.dumps(content))
     with pytest.raises(LockError, match=r"lock\.json.*not as one is written|not as one is written.*lock\.json"):
         read_lock(place)
