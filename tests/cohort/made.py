@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import workbench as wb
-from workbench.cohort.build import FINDINGS, PARTS, SERIES, VALUES, findings_table
-from workbench.cohort.engine import clinical_rows
-from workbench.cohort.harmonise import harmonise
-from workbench.cohort.store import BASE, Stored
-from workbench.cohort.times import place
+from workbench.cohort.clinical.harmonise import harmonise
+from workbench.cohort.database.engine import clinical_rows
+from workbench.cohort.tables.build import FINDINGS, PARTS, SERIES, VALUES, findings_table
+from workbench.cohort.tables.store import BASE, Stored
+from workbench.cohort.tables.times import place
 from workbench.extracts.record import ClinicalRow, StudyRef
 
 #: Header columns that questions look at; empty here.

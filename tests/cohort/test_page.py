@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import workbench as wb
-from workbench.cohort.times import RULES
+from workbench.cohort.tables.times import RULES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cohorts.md").read_text("utf-8")
 

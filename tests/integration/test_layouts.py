@@ -12,7 +12,7 @@ import pytest
 from tests.integration import sarcoma
 from tests.integration.sarcoma_layouts import PATIENTS, WRITERS
 from workbench.cohort import Cohort
-from workbench.cohort.store import store
+from workbench.cohort.tables.store import store
 from workbench.extracts import open_extract
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.cohort.cohort import Cohort
-    from workbench.cohort.image_store import ImageStore, open_store
+    from workbench.cohort.images.image_store import ImageStore, open_store
     from workbench.cohort.opening import open_cohort
 
 _LAZY = {
     "Cohort": "workbench.cohort.cohort",
-    "ImageStore": "workbench.cohort.image_store",
+    "ImageStore": "workbench.cohort.images.image_store",
     "open_cohort": "workbench.cohort.opening",
-    "open_store": "workbench.cohort.image_store",
+    "open_store": "workbench.cohort.images.image_store",
 }
 
 __all__ = ["Cohort", "ImageStore", "open_cohort", "open_store"]

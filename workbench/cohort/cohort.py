@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.cohort.database import GROUPED_FINDINGS, Database, Step
-from workbench.cohort.harmonise import variables
-from workbench.cohort.images import Images
-from workbench.cohort.questions import Questions
-from workbench.cohort.store import Stored
+from workbench.cohort.clinical.harmonise import variables
+from workbench.cohort.database.database import GROUPED_FINDINGS, Database, Step
+from workbench.cohort.images.together import Images
+from workbench.cohort.questions.asking import Questions
+from workbench.cohort.tables.store import Stored
 from workbench.errors import AmbiguousSeries, QueryError, SeriesNotFound
 
 if TYPE_CHECKING:
@@ -188,8 +188,8 @@ class Cohort(Questions, Images):
         --------
         ``cohort.duplicates(pixels=True)``
         """
-        from workbench.cohort.build import findings_table
-        from workbench.cohort.duplicates import duplicates
+        from workbench.cohort.identity.duplicates import duplicates
+        from workbench.cohort.tables.build import findings_table
 
         return findings_table("", duplicates(self._database, self.extracts, pixels=pixels)).to_pandas()
 
@@ -248,7 +248,7 @@ class Cohort(Questions, Images):
         DicomError
             The series cannot be loaded; says why.
         """
-        from workbench.cohort.loading import load
+        from workbench.cohort.images.loading import load
 
         how = {"names": names, "threshold": threshold, "resample": resample}
         return load(self._owner(series_uid, node), series_uid, part=part, masks=masks, how=how, values=values,
@@ -269,7 +269,7 @@ class Cohort(Questions, Images):
             )
         holders = [extract for extract in self.extracts if extract.node == nodes[0]]
         if len(holders) > 1:
-            from workbench.cohort.loading import holds
+            from workbench.cohort.images.loading import holds
 
             holders = [extract for extract in holders if holds(extract, series_uid)]
         return holders[0]
@@ -281,7 +281,7 @@ class Cohort(Questions, Images):
         ------
         SeriesNotFound, AmbiguousSeries
         """
-        from workbench.cohort.loading import nifti_files
+        from workbench.cohort.images.loading import nifti_files
 
         return nifti_files(self._owner(series_uid, node), series_uid, self._database)
 
@@ -291,7 +291,7 @@ class Cohort(Questions, Images):
         A series that cannot be loaded is left out and named, with the reason, in the attribute ``not_loaded`` of
         the root.
         """
-        from workbench.cohort.loading import datatree
+        from workbench.cohort.images.loading import datatree
 
         return datatree(self.extracts, self._database)
 

@@ -22,8 +22,8 @@ from workbench.writing import aside
 
 if TYPE_CHECKING:
     from workbench.cohort.cohort import Cohort
-    from workbench.cohort.database import Database
-    from workbench.cohort.store import Stored
+    from workbench.cohort.database.database import Database
+    from workbench.cohort.tables.store import Stored
 
 #: Raised by one whenever a field changes its meaning.
 FORMAT: Final = 2

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.arguments import checked
-from workbench.cohort.centres import store_nodes
+from workbench.cohort.clinical.mapped import mappings_of
 from workbench.cohort.cohort import Cohort
-from workbench.cohort.linkage import with_persons
+from workbench.cohort.identity.linkage import with_persons
 from workbench.cohort.lock import check_selection, compared, read_lock, steps_of
-from workbench.cohort.mapped import mappings_of
-from workbench.cohort.recall import Asked, recall, remember
-from workbench.cohort.store import Stored
+from workbench.cohort.tables.centres import store_nodes
+from workbench.cohort.tables.recall import Asked, recall, remember
+from workbench.cohort.tables.store import Stored
 from workbench.cohort.vocabulary.mapping import mappings
 from workbench.errors import PathNotFound, UsageError
 from workbench.extracts import LINKED_LAYOUTS, detect, open_extract

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.cohort import small
+from workbench.cohort.questions import small
 from workbench.cohort.summary import Summary
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from workbench.options import options
 
 if TYPE_CHECKING:
     from workbench.cohort.cohort import Cohort
-    from workbench.cohort.database import Database
+    from workbench.cohort.database.database import Database
 
 #: Sign before a finding, by severity; never colour alone.
 SIGNS: Final = {"serious": "!!", "attention": "! ", "note": "  "}
@@ -125,7 +125,7 @@ def summary(cohort: Cohort, audience: str | None) -> Summary:
 
 def _without_images(cohort: Cohort) -> str:
     """Who left for having no images: counts where conditions alone narrowed the cohort."""
-    from workbench.cohort.matching import left_out
+    from workbench.cohort.database.matching import left_out
 
     gone = left_out(cohort._database) if any(isinstance(step, str) for step in cohort.conditions) else None
     if not gone:

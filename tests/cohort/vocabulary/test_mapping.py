@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.cohort.harmonise import harmonise
+from workbench.cohort.clinical.harmonise import harmonise
 from workbench.cohort.vocabulary.mapping import mappings
 from workbench.errors import PathNotFound, UsageError
 from workbench.extracts import ClinicalRow

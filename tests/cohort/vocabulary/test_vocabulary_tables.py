@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.cohort.rules import READERS
-from workbench.cohort.rules.units import factor, ucum
+from workbench.cohort.clinical.rules import READERS
+from workbench.cohort.clinical.rules.units import factor, ucum
 from workbench.cohort.vocabulary.folding import bare, fold, fold_name
 from workbench.cohort.vocabulary.mapping import mappings
 from workbench.cohort.vocabulary.tables import (

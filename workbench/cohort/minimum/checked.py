@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from workbench.cohort import small
 from workbench.cohort.minimum.counting import EXAMPLES, Count
 from workbench.cohort.minimum.profile import Check
+from workbench.cohort.questions import small
 from workbench.options import options
 
 if TYPE_CHECKING:

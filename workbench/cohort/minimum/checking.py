@@ -18,7 +18,7 @@ from workbench.extracts.content import read_content
 from workbench.options import options
 
 if TYPE_CHECKING:
-    from workbench.cohort.questions import Questions
+    from workbench.cohort.questions.asking import Questions
 
 #: What a description of a dataset may say, as text or number.
 DESCRIPTION: Final = ("number_of_annotators", "annotator_type", "annotator_experience", "annotation_sequence")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from workbench.cohort.database import Database
+    from workbench.cohort.database.database import Database
 
 #: Examples kept of one check.
 EXAMPLES: Final = 3

@@ -16,8 +16,8 @@ from workbench.errors import WorkbenchError
 from workbench.progress import track
 
 if TYPE_CHECKING:
-    from workbench.cohort.database import Database
-    from workbench.cohort.store import Stored
+    from workbench.cohort.database.database import Database
+    from workbench.cohort.tables.store import Stored
     from workbench.labels.segment_facts import SegmentFacts
 
 #: LongitudinalTemporalInformationModified (0028,0303), PS3.3 C.12.1.1: dates that are not those of the clinic.
@@ -78,7 +78,7 @@ def segment_units(held: Sequence[Segments], of: str, accepts: str, *, drawn_too:
 
 def sidecar_units(database: Database, extracts: Mapping[str, Stored]) -> list[Unit]:
     """NIfTI images and whether the JSON beside each holds what the header of a DICOM image must."""
-    from workbench.cohort.nifti_series import told_beside
+    from workbench.cohort.tables.nifti_series import told_beside
 
     units = []
     for node, patient, path, aged in database.rows(queries.NIFTI):

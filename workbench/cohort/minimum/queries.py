@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from workbench.cohort.deciding import SILENT
-from workbench.cohort.engine import quoted
+from workbench.cohort.clinical.deciding import SILENT
+from workbench.cohort.database.engine import quoted
 from workbench.cohort.minimum.profile import Check
 
 _SILENT: Final = ", ".join(quoted(rule) for rule in sorted(SILENT))

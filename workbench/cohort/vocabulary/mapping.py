@@ -157,7 +157,7 @@ def _by_name(variable: str) -> tuple[Rule, ...]:
 
 def _by_name_and_unit(key: str) -> tuple[Rule, ...]:
     """Rule of a column whose name ends in its unit: ``tumour_size_mm``, ``age_months``."""
-    from workbench.cohort.rules.units import factor, ucum
+    from workbench.cohort.clinical.rules.units import factor, ucum
 
     parts = key.split("_")
     for length in (1, 2):
@@ -256,7 +256,7 @@ def _file(text: str, name: str, *, own: bool) -> _File:
 
 
 def _rule(row: AnyMapping[str, str], name: str, number: int) -> Rule:
-    from workbench.cohort.rules.units import factor, ucum
+    from workbench.cohort.clinical.rules.units import factor, ucum
 
     rules = split(row.get("rule", ""))
     for rule in rules:

@@ -32,7 +32,7 @@ class Variable:
     high: float | None
     #: What it is.
     description: str
-    #: How its values are read, a key of :data:`workbench.cohort.rules.READERS`.
+    #: How its values are read, a key of :data:`workbench.cohort.clinical.rules.READERS`.
     reader: str = "text"
     #: Whole numbers only.
     whole: bool = False

@@ -1,0 +1,1 @@
+"""DuckDB over the tables of several extracts: the views a question reaches, and what a question may hold."""

@@ -1,0 +1,96 @@
+"""DuckDB over the stored tables of several extracts: what all cohorts of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from workbench.cohort.clinical.harmonise import variables
+from workbench.cohort.database.cases import CASES, LABEL, clinical_view
+from workbench.cohort.tables.store import BASE, TABLES, Stored
+from workbench.errors import QueryError
+from workbench.options import options
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Engine:
+    """DuckDB with the tables of several extracts, read once: ``all_series``, ``all_values`` ..."""
+
+    def __init__(self, extracts: Sequence[Stored], *, clinical: bool = True) -> None:
+        #: Its main schema holds the tables; cohorts work on cursors of it.
+        self.connection: Final = duckdb.connect(":memory:")
+        run = self.connection.execute
+        # A hospital's desktop has no network: never look for extensions.
+        run("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
+        memory = options.memory
+        if memory is not None:
+            # What does not fit goes on in the cache; the other half is for tables handed out and for Python.
+            spill = options.cache_folder("spill")
+            run(f"set memory_limit = '{memory // 2}B'; set temp_directory = {quoted(str(spill))}")
+        readable = ", ".join(quoted(str(extract.table("instances"))) for extract in extracts)
+        # A question reads the cohort's own tables and no other file, and writes none.
+        run(f"set allowed_paths = [{readable}]")
+        try:
+            for name in BASE:
+                files = ", ".join(quoted(str(extract.table(name))) for extract in extracts)
+                # Held in memory, so that a cohort stays what it was when the extract changes and is opened anew;
+                # the instances, a row per file, stay on disk.
+                kind = "view" if name == "instances" else "table"
+                columns = f"* replace ({LABEL} as timepoint)" if name == "values" else "*"
+                run(f'create {kind} "all_{name}" as select {columns} from read_parquet([{files}])')
+            if clinical:
+                self._clinical(extracts)
+        except duckdb.Error as error:
+            # Another process found the extract in another state and put its tables in place of these.
+            if all(extract.table(name).is_file() for extract in extracts for name in (TABLES if clinical else BASE)):
+                raise
+            raise changed() from error
+        rows = [(extract.node, *pair) for extract in extracts for pair in extract.persons]
+        #: Whether a linkage table says who is the same person.
+        self.has_persons: Final = bool(rows)
+        run("create table persons as select unnest(?::varchar[]) as node, unnest(?::varchar[]) as patient_id, "
+            "unnest(?::varchar[]) as person_id", [[row[i] for row in rows] for i in range(3)])  # fmt: skip
+        run("set enable_external_access = false; set lock_configuration = true")
+
+    def _clinical(self, extracts: Sequence[Stored]) -> None:
+        """Rows of all extracts, a column for every variable that occurs anywhere."""
+        files = ", ".join(quoted(str(extract.table("clinical"))) for extract in extracts)
+        source = f"read_parquet([{files}], union_by_name = true)"
+        there = {row[0] for row in self.connection.execute(f"describe select * from {source}").fetchall()}
+        keys = ("node", "patient_id", "timepoint")
+        columns = [*keys, *(name for name in variables() if name in there and name not in keys), "number"]
+        picked = ", ".join(f'"{name}"' for name in columns)
+        self.connection.execute(f"create table all_clinical as select {picked} from {source}")
+        # Where a table and the images name the same thing (modality, episode), a question asks the images.
+        images = {row[0].casefold() for row in self.connection.execute("describe all_series").fetchall()}
+        asked = ", ".join(f'"{name}"' for name in columns[:-1] if name in keys or name.casefold() not in images)
+        self.connection.execute(f"create view asked_clinical as select {asked} from all_clinical")
+
+
+def clinical_rows(extracts: Sequence[Stored]) -> pa.Table:
+    """The clinical table worked out from the values and cases of extracts whose other tables are stored."""
+    engine = Engine(extracts, clinical=False)
+    run = engine.connection.execute
+    run("create view series as select * from all_series")
+    run('create view "values" as select * from all_values')
+    run("create view kept_patients as select node, patient_id from all_series union "
+        'select node, patient_id from "all_values"')  # fmt: skip
+    run(CASES)
+    run(clinical_view({name for (name,) in run("select distinct variable from all_values").fetchall()}))
+    return engine.connection.sql("""
+        select c.*, k.number from clinical c join cases k using (node, patient_id, timepoint)
+        order by node, patient_id, number""").to_arrow_table()
+
+
+def changed() -> QueryError:
+    """The error where a cohort's tables are no longer those it was opened with."""
+    return QueryError("an extract was opened anew since, or the cache was deleted", remedy="open the cohort again")
+
+
+def quoted(text: str) -> str:
+    """Text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

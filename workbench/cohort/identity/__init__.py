@@ -1,0 +1,1 @@
+"""Who is the same person, and which images stand in a cohort twice."""

@@ -1,0 +1,248 @@
+"""Images of a cohort in a Zarr store: sharded, compressed, each series whole or not there.
+
+``PATH/<node>/<patient>/<study>/<series>[/part-N]`` are Zarr groups that any reader understands; an attribute of the
+root lists them, so that opening costs one small file. Written by a digest of the series' files: what changed is
+written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from workbench import __version__
+from workbench.errors import SeriesNotFound, UsageError, WorkbenchError, WriteError
+from workbench.options import options
+from workbench.progress import track
+from workbench.writing import write_text
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.cohort.cohort import Cohort
+    from workbench.labels.choosing import Select
+
+#: Attribute of the root group that lists what the store holds; it is written last.
+INDEX: Final = "workbench_images"
+#: Raised by one whenever what is written changes its meaning.
+FORMAT: Final = 1
+_GROUP: Final = '{"attributes": {}, "zarr_format": 3, "node_type": "group"}\n'
+_REMEDY: Final = "check the free space and the permissions, then run the same again: it goes on where it was"
+
+
+class ImageStore:
+    """Images in a Zarr store; made by ``cohort.cache``, opened again by :func:`open_store`."""
+
+    def __init__(self, path: Path, entries: Sequence[dict[str, Any]], not_written: Sequence[str] = ()) -> None:
+        #: Folder of the store.
+        self.path = path
+        #: One per series and part: node, patient_id, study_uid, series_uid, part, group, digest.
+        self.entries: tuple[dict[str, Any], ...] = tuple(entries)
+        #: Series that could not be written, with the reason.
+        self.not_written: tuple[str, ...] = tuple(not_written)
+
+    def load(self, series_uid: str, *, node: str | None = None, part: int | None = None) -> xr.Dataset:
+        """Lazy Dataset of one series, equal to that of ``cohort.load``.
+
+        Raises
+        ------
+        SeriesNotFound
+            It is not in the store, or there are several and nothing says which.
+        """
+        found = [
+            entry for entry in self.entries
+            if entry["series_uid"] == series_uid and node in (None, entry["node"]) and part in (None, entry["part"])
+        ]  # fmt: skip
+        if len(found) != 1:
+            what = "not in the store" if not found else f"{len(found)} parts or nodes in the store"
+            raise SeriesNotFound(what, series=series_uid, remedy="see store.entries; choose with node= and part=")
+        return _read(self.path / found[0]["group"])
+
+    def tree(self) -> xr.DataTree:
+        """Lazy DataTree ``/node/patient/study/series[/part-N]``."""
+        from workbench.arrays.tree import lazy_tree
+
+        openers = {f"/{entry['group']}": partial(_read, self.path / entry["group"]) for entry in self.entries}
+        return lazy_tree(openers, not_loaded=self.not_written)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __repr__(self) -> str:
+        patients = len({(entry["node"], entry["patient_id"]) for entry in self.entries})
+        return f"images of {len(self)} series of {patients} patients in {self.path.name}"
+
+
+def open_store(path: str | os.PathLike[str]) -> ImageStore:
+    """Store that ``cohort.cache`` wrote.
+
+    Raises
+    ------
+    UsageError
+        No such store, or one that was never finished.
+
+    Examples
+    --------
+    ``wb.cohort.open_store("cohort.zarr").tree()``
+    """
+    folder = Path(os.path.expanduser(path))
+    index = _index(folder)
+    if index is None:
+        raise UsageError(
+            "no finished store of images", file=folder.name, remedy="write it with cohort.cache(path); it goes on"
+        )
+    return ImageStore(folder, index["entries"], index["not_written"])
+
+
+def write_store(
+    cohort: Cohort, path: str | os.PathLike[str], *, masks: bool | Select, workers: int | None
+) -> ImageStore:
+    """Write what the store lacks; see :meth:`Cohort.cache`."""
+    from workbench.cohort.images.loading import check_masks
+
+    check_masks(masks)
+    folder = Path(os.path.abspath(os.path.expanduser(path)))
+    count = options.workers if workers is None else workers
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise UsageError(f"workers cannot be {workers!r}", remedy="use a whole number of 1 or more")
+    if folder.is_file() or (folder.exists() and not (folder / "zarr.json").is_file() and any(folder.iterdir())):
+        raise UsageError("it exists and is no Zarr store", file=folder.name, remedy="name another")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in folder.rglob(".*.tmp"):
+            shutil.rmtree(left, ignore_errors=True)
+    except OSError as error:
+        raise WriteError(error.strerror or "not writable", file=folder.name, remedy=_REMEDY) from error
+    if not (folder / "zarr.json").is_file():
+        write_text(folder / "zarr.json", _GROUP)
+    before = _index(folder) or {"entries": []}
+    known = {entry["group"]: entry for entry in before["entries"]}
+    wanted = list(_wanted(cohort, masks))
+    failed: list[str] = []
+
+    def one(entry: dict[str, Any]) -> dict[str, Any] | None:
+        group = folder / entry["group"]
+        if _digest_of(group) == entry["digest"]:
+            return entry
+        try:
+            dataset = cohort.load(entry["series_uid"], node=entry["node"], part=entry["part"], masks=masks)
+            _write(dataset, group, entry["digest"])
+        except WriteError:
+            raise
+        except WorkbenchError as error:
+            failed.append(f"{entry['node']} {entry['series_uid']}: {error.what}")
+            return None
+        return entry
+
+    with ThreadPoolExecutor(count) as pool:
+        done = track(pool.map(one, wanted), "writing images", total=len(wanted), unit="series")
+        written = [entry for entry in done if entry is not None]
+    for entry in written:
+        _parents(folder, entry["group"])
+    entries = [*(known | {entry["group"]: entry for entry in written}).values()]
+    entries = sorted((e for e in entries if (folder / e["group"] / "zarr.json").is_file()), key=lambda e: e["group"])
+    record = {"format": FORMAT, "version": __version__, "entries": entries, "not_written": sorted(failed)}
+    root = {"attributes": {INDEX: json.dumps(record)}, "zarr_format": 3, "node_type": "group"}
+    write_text(folder / "zarr.json", json.dumps(root) + "\n")
+    return ImageStore(folder, entries, sorted(failed))
+
+
+def _wanted(cohort: Cohort, masks: bool | Select) -> Iterator[dict[str, Any]]:
+    """Every series and part of a cohort, with the digest of what it is made of."""
+    from workbench.cohort.images.loading import _segment
+
+    files: dict[tuple[str, str], Any] = {}
+    rows = cohort._database.rows(
+        "select node, SeriesInstanceUID, path, size, mtime_ns, header_digest from instances order by all"
+    )
+    for node, uid, *state in rows:
+        files.setdefault((node, uid), hashlib.sha256()).update(repr(state).encode())
+    labels = hashlib.sha256(repr([files[key].hexdigest() for key in sorted(files)]).encode()).hexdigest()
+    parts = cohort._database.rows("""
+        select s.node, s.patient_id, coalesce(s.StudyInstanceUID, 'study-unknown'), s.SeriesInstanceUID,
+            greatest(s.n_parts, 1), coalesce(p.part, 1), s.resource, s.path
+        from series s left join parts p using (node, SeriesInstanceUID) where s.kind = 'image'
+        order by s.node, s.patient_id, s.StudyDate, s.StudyInstanceUID, s.SeriesInstanceUID, p.part""")
+    for node, patient, study, uid, n_parts, part, resource, path in parts:
+        steps = [_segment(name) for name in (node, patient, study, uid)]
+        facts = _facts(cohort, node, uid, path) if resource == "NIFTI" else files[node, uid].hexdigest()
+        of = [FORMAT, __version__, facts, part]
+        if masks is not False:
+            # Which objects lie on a series is found when it is loaded: any change of any of them counts.
+            of += [labels, repr(masks)]
+        yield {
+            "node": node, "patient_id": patient, "study_uid": study, "series_uid": uid, "part": part,
+            "group": "/".join(steps if n_parts == 1 else [*steps, f"part-{part}"]),
+            "digest": hashlib.sha256(repr(of).encode()).hexdigest(),
+        }  # fmt: skip
+
+
+def _facts(cohort: Cohort, node: str, uid: str, path: str) -> str:
+    """State of the one file of a series that is no DICOM."""
+    place = cohort._owner(uid, node).root.joinpath(*path.split("/"))
+    try:
+        facts = place.stat()
+    except OSError:
+        return "not there"
+    return f"{path} {facts.st_size} {facts.st_mtime_ns}"
+
+
+def _write(dataset: xr.Dataset, group: Path, digest: str) -> None:
+    """A series as a Zarr group, written aside and renamed."""
+    from workbench.arrays.zarr_layout import encoding
+
+    aside = group.with_name(f".{group.name}.{os.getpid()}.tmp")
+    kept = dataset.assign_attrs(cache_digest=digest)
+    try:
+        group.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept.to_zarr(aside, mode="w", encoding=encoding(kept), consolidated=False, zarr_format=3)
+        if group.exists():
+            shutil.rmtree(group)
+        os.rename(aside, group)
+    except OSError as error:
+        raise WriteError(error.strerror or "not writable", file=group.name, remedy=_REMEDY) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _parents(folder: Path, group: str) -> None:
+    """The groups above a series, so that the store is one hierarchy."""
+    steps = group.split("/")[:-1]
+    for n in range(1, len(steps) + 1):
+        place = folder.joinpath(*steps[:n], "zarr.json")
+        if not place.is_file():
+            write_text(place, _GROUP)
+
+
+def _read(group: Path) -> xr.Dataset:
+    import xarray as xr
+
+    from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
+
+    # chunks=None: lazy by xarray's own arrays, without dask.
+    dataset: xr.Dataset = xr.open_zarr(group, chunks=None, consolidated=False)
+    dataset.attrs.pop("cache_digest", None)
+    return dataset
+
+
+def _digest_of(group: Path) -> str:
+    with suppress(OSError, ValueError, KeyError):
+        return str(json.loads((group / "zarr.json").read_text("utf-8"))["attributes"]["cache_digest"])
+    return ""
+
+
+def _index(folder: Path) -> dict[str, Any] | None:
+    try:
+        root = json.loads((folder / "zarr.json").read_text("utf-8"))
+        record: dict[str, Any] = json.loads(root["attributes"][INDEX])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return record if record.get("format") == FORMAT else None

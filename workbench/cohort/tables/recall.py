@@ -1,0 +1,169 @@
+"""An extract that was opened before and has not changed is known after one pass over its names, sizes and times.
+
+What is remembered of an opening is what the caller said, and the state of everything that was looked at: files by
+size and time, folders by name, links by where they lead. No entry file and no table is read to find that it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from workbench import __version__
+from workbench.cohort.tables.store import FORMAT, Stored, known
+from workbench.dicom.listing import Listing, Place, survey
+from workbench.errors import WriteError
+from workbench.extracts import LINKED_LAYOUTS
+from workbench.extracts.record import Extract
+from workbench.options import options
+from workbench.writing import write_text
+
+#: A file changed later than this before an opening began may change again without its time telling (coarse clocks).
+MARGIN_NS: Final = 20_000_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a caller said of one extract."""
+
+    #: Folder or file, links resolved.
+    root: str
+    #: Every argument that decides how it is read, as text.
+    how: tuple[tuple[str, str], ...]
+    #: Files and folders named in it, which may lie outside the extract.
+    outside: tuple[str, ...]
+    #: When it was asked, nanoseconds.
+    at: int
+
+    @classmethod
+    def now(cls, path: str | os.PathLike[str], **how: object) -> Asked:
+        """The question, asked now."""
+        told = tuple(sorted((name, repr(value)) for name, value in how.items()))
+        values = [item for value in how.values() for item in (value if isinstance(value, tuple) else (value,))]
+        outside = tuple(os.path.abspath(item) for item in values if isinstance(item, Path))
+        return cls(os.path.realpath(os.path.expanduser(os.fspath(path))), told, outside, time.time_ns())
+
+    @property
+    def file(self) -> Path:
+        """Where the answer is remembered."""
+        key = hashlib.sha256(json.dumps([self.root, self.how]).encode()).hexdigest()[:24]
+        return options.cache_folder("openings") / f"{key}.json"
+
+
+def recall(asked: Asked) -> Stored | None:
+    """The extract's tables, where it was opened in the same way before and nothing changed since."""
+    try:
+        record: dict[str, Any] = json.loads(asked.file.read_text("utf-8"))
+        if [record["version"], record["format"]] != [__version__, FORMAT]:
+            return None
+        root, roots = Path(record["root"]), tuple(map(Path, record["allowed_roots"]))
+        looked = [Place(*place) for place in record["places"]]
+        if _state(root, roots, looked, [*record["watched"], *asked.outside]).hash != record["state"]:
+            return None
+        folder = options.cache / "extracts" / record["folder"]
+        tables = known(folder, record["fingerprint"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    if tables is None:
+        return None
+    return Stored(
+        record["node"], record["dataset_id"], record["layout"], root, "none", tables["digest"], tables["n_files"],
+        folder, record["fingerprint"], roots[1:], True,
+    )  # fmt: skip
+
+
+def remember(asked: Asked, extract: Extract, stored: Stored) -> None:
+    """Keep what was looked at; nothing where it may have changed meanwhile, or the cache cannot be written."""
+    # A data lake shows more than was handed over, so only what is listed is looked at; any other folder is whole.
+    linked = extract.layout in LINKED_LAYOUTS
+    places = [Place(ref.path, ref.recursive) for ref in extract.series] if linked else [Place()]
+    if not linked and Path(asked.root).is_file():
+        places = [Place(ref.path) for ref in extract.series]
+    watched = _watched(extract) if linked else sorted(extract.tables)
+    state = _state(extract.root, extract.allowed_roots, places, [*watched, *asked.outside])
+    if state.newest > asked.at - MARGIN_NS:
+        with suppress(OSError):
+            asked.file.unlink(missing_ok=True)
+        return
+    record = {
+        "version": __version__,
+        "format": FORMAT,
+        "node": extract.node,
+        "dataset_id": extract.dataset_id,
+        "layout": extract.layout,
+        "root": str(extract.root),
+        "allowed_roots": [str(folder) for folder in extract.allowed_roots],
+        "places": [(place.path, place.recursive) for place in places],
+        "watched": watched,
+        "state": state.hash,
+        "folder": stored.folder.name,
+        "fingerprint": stored.fingerprint,
+    }
+    with suppress(WriteError):
+        write_text(asked.file, json.dumps(record))
+
+
+@dataclass(frozen=True)
+class _State:
+    """State of what was looked at."""
+
+    #: Digest of names, sizes, times and targets.
+    hash: str
+    #: When the newest of it was changed, nanoseconds.
+    newest: int
+
+
+def _state(root: Path, roots: tuple[Path, ...], places: Iterable[Place], watched: Iterable[str]) -> _State:
+    found = survey(root, places, allowed_roots=roots)
+    digest = hashlib.blake2b(_listed(found).encode("utf-8", "surrogatepass"), digest_size=20)
+    newest = max((entry.mtime_ns for entry in found.files), default=0)
+    for path in watched:
+        place = root / path
+        facts, changed = _facts(place)
+        if os.path.isabs(path) and place.is_dir():
+            # A folder of tables beside the extract: what it holds counts, not only which names.
+            inner = survey(place, [Place()])
+            facts, changed = _listed(inner), max((changed, *(entry.mtime_ns for entry in inner.files)))
+        newest = max(newest, changed)
+        digest.update(f"{path}\0{facts}\n".encode("utf-8", "surrogatepass"))
+    return _State(digest.hexdigest(), newest)
+
+
+def _listed(found: Listing) -> str:
+    """A listing as one text."""
+    lines = [f"{path}\0{size}\0{changed}" for path, size, changed in found.files]
+    lines += [f"{path}\0>{real}" for path, real in found.links]
+    lines += [f"{path}\0/" for path in found.folders]
+    lines += [repr(finding) for finding in found.findings]
+    return "\n".join(lines)
+
+
+def _facts(path: Path) -> tuple[str, int]:
+    """What tells that a path is what it was, and when it was changed: names in a folder change the folder's time."""
+    try:
+        target = os.readlink(path) if os.path.islink(path) else ""
+        facts = path.stat()
+    except OSError:
+        return "absent", 0
+    size = "/" if stat.S_ISDIR(facts.st_mode) else str(facts.st_size)
+    return f"{target}\0{size}\0{facts.st_mtime_ns}", facts.st_mtime_ns
+
+
+def _watched(extract: Extract) -> list[str]:
+    """Tables, what findings name, and every folder on the way to them and to the images."""
+    named = {*extract.tables, *(f.path for f in extract.findings if f.path), *(ref.path for ref in extract.series)}
+    above = {path.rpartition("/")[0] for path in named}
+    todo = set(above)
+    while todo:
+        todo = {path.rpartition("/")[0] for path in todo} - above
+        above |= todo
+    listed = {ref.path for ref in extract.series}
+    return sorted({path or "." for path in above | (named - listed)})
