@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
 ROOMS["cli"] = set(ROOMS)
 #: The inner rooms of dicom/: each imports itself and those before it; the modules beside them are the doors.
 DICOM_ROOMS = ("headers", "stacks", "values", "pixels")
-FLOOR_0 = {"arguments", "errors", "findings", "options", "progress", "shipped", "wheelhouse", "writing"}
+FLOOR_0 = {"arguments", "errors", "findings", "options", "processes", "progress", "shipped", "wheelhouse", "writing"}
 #: Libraries a room must not know.
 UNKNOWN = {"dicom": {"xarray", "pandas", "highdicom"}}
 PLOTTING = {"matplotlib"}

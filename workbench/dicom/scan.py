@@ -50,8 +50,9 @@ class Scan:
 
     @property
     def instances(self) -> pa.Table:
-        """Rows of usable DICOM objects."""
-        return self.table.filter(pc.equal(self.table["status"], "dicom"))
+        """Rows of usable DICOM objects; the table itself where all are, for filtering copies every column."""
+        whole = pc.all(pc.equal(self.table["status"], "dicom")).as_py()
+        return self.table if whole else self.table.filter(pc.equal(self.table["status"], "dicom"))
 
 
 def scan(

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from workbench.dicom.judging import undeclared_frames
 from workbench.dicom.pixels.codecs import CODECS, decodable
@@ -98,19 +99,44 @@ def iterate_series(table: pa.Table, root: str | os.PathLike[str], *, uids: set[s
     """
     table = usable(table)
     if uids is not None and len(uids) == 1 and pc.unique(table["SeriesInstanceUID"]).to_pylist() == [*uids]:
-        yield _series(next(iter(uids)), table, Path(root))
+        yield series_of(next(iter(uids)), table, Path(root))
+        return
+    for uid, rows in rows_by_series(table):
+        if uids is None or uid in uids:
+            yield series_of(uid, rows_of(table, rows), Path(root))
+
+
+def rows_by_series(table: pa.Table) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Each series of a header table in order of first path, and the numbers of its rows."""
+    if not table.num_rows:
         return
     encoded = table["SeriesInstanceUID"].combine_chunks().dictionary_encode()
-    names = encoded.dictionary.to_pylist() if table.num_rows else []
-    codes = encoded.indices.to_numpy(zero_copy_only=False) if table.num_rows else np.empty(0, np.int64)
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
     order = np.argsort(codes, kind="stable")
-    bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
-    for number, uid in enumerate(names):
-        if uids is None or uid in uids:
-            yield _series(uid, table.take(pa.array(order[bounds[number] : bounds[number + 1]])), Path(root))
+    bounds = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
+    for number, uid in enumerate(encoded.dictionary.to_pylist()):
+        yield uid, order[bounds[number] : bounds[number + 1]]
 
 
-def _series(uid: str, rows: pa.Table, root: Path) -> Series:
+def rows_of(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
+    """Some rows of a table; where they stand together no column is copied."""
+    first, last = int(rows[0]), int(rows[-1])
+    together = last - first + 1 == len(rows)
+    return table.slice(first, len(rows)) if together else table.take(pa.array(rows))
+
+
+def series_of(uid: str, rows: pa.Table, root: Path) -> Series:
+    """One series, planned, of its usable rows.
+
+    Parameters
+    ----------
+    uid : str
+        SeriesInstanceUID.
+    rows : pyarrow.Table
+        Its rows of the header table.
+    root : Path
+        Folder their paths are relative to.
+    """
     rows, findings, conflicting = drop_duplicates(rows, root)
     patient = rows["PatientID"][0].as_py() or ""
     kinds = rows["kind"].to_pylist()

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import pickle
-import sys
-import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Final
 
 from workbench.errors import WorkbenchError
 from workbench.measure.case_rows import Request, Row, measure_case, refusal
 from workbench.measure.cohort_cases import Case
+from workbench.processes import Pool
 
 if TYPE_CHECKING:
     from workbench.cohort import Cohort
@@ -25,8 +20,6 @@ if TYPE_CHECKING:
 #: Cases handed out per process, measured or waiting: few, so that little is lost when one dies.
 AHEAD: Final = 2
 
-#: Seconds after which a process looks again whether the one that asked is there.
-LOOK_EVERY_S: Final = 1.0
 #: What a worker process measures in, or why it cannot: set once by :func:`_start`.
 _here: list[tuple[Cohort, Request] | WorkbenchError] = []
 
@@ -65,17 +58,13 @@ def _pooled(
     cohort: Cohort, request: Request, waiting: deque[Case], workers: int
 ) -> Generator[tuple[Case, list[Row]], None, list[Case]]:
     """Cases with rows while the processes live; returns those that were handed out when one died."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start, initargs=(pickle.dumps((cohort, request)),)
-    )
+    pool = Pool(workers, start=_start, given=(pickle.dumps((cohort, request)),))
     handed: dict[Future[list[Row]], Case] = {}
     try:
         while waiting or handed:
             while waiting and len(handed) < workers * AHEAD:
                 case = waiting.popleft()
-                with _no_main_module():
-                    handed[pool.submit(_work, case)] = case
+                handed[pool.submit(_work, case)] = case
             done, _ = wait(handed, return_when=FIRST_COMPLETED)
             for future in done:
                 rows = future.result()
@@ -84,17 +73,10 @@ def _pooled(
     except BrokenProcessPool:
         return list(handed.values())
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.end()
 
 
 def _start(packed: bytes) -> None:
-    from workbench.options import options
-
-    options.progress = "off"
-    over = threading.Event()
-    threading.Thread(target=_end_with_parent, args=(over,)).start()
-    # Before the interpreter waits for its threads.
-    Finalize(None, over.set, exitpriority=100)
     try:
         _here.append(pickle.loads(packed))
     except WorkbenchError as error:
@@ -102,30 +84,8 @@ def _start(packed: bytes) -> None:
         _here.append(error)
 
 
-def _end_with_parent(over: threading.Event) -> None:
-    """End this process when the one that asked is gone, also by kill -9: nobody takes its results any more."""
-    parent = multiprocessing.parent_process()
-    while parent is not None and not over.wait(LOOK_EVERY_S):
-        if not parent.is_alive():
-            os._exit(1)
-
-
 def _work(case: Case) -> list[Row]:
     here = _here[0]
     if isinstance(here, WorkbenchError):
         raise here
     return measure_case(here[0], case, here[1])
-
-
-@contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Start processes without running the caller's script again: a script needs no ``if __name__`` guard."""
-    main = sys.modules["__main__"]
-    kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
-    try:
-        for name in kept:
-            setattr(main, name, None)
-        yield
-    finally:
-        for name, value in kept.items():
-            setattr(main, name, value)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -21,16 +20,15 @@ from workbench.cohort.clinical.rules.read import UNMAPPED
 from workbench.cohort.tables.label_sources import KINDS
 from workbench.cohort.tables.listed import Places, against_headers, cancers_of, patient_of
 from workbench.cohort.tables.nifti_series import nifti_rows
+from workbench.cohort.tables.planned import FIRST, PlannedSeries, Plans, plan_all
 from workbench.cohort.tables.spool import spooled
 from workbench.cohort.tables.times import place
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.cohort.vocabulary.tables import variables
 from workbench.dicom.scan import Scan
-from workbench.dicom.series import Series, iterate_series
-from workbench.dicom.stacks.stack import Plan
 from workbench.extracts.record import Extract, SeriesRef
 from workbench.findings import Finding
-from workbench.progress import task, track
+from workbench.progress import track
 
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 SERIES: Final = pa.schema(
@@ -75,7 +73,9 @@ class Tables:
     findings: pa.Table
 
 
-def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = None) -> Tables:
+def build_tables(
+    extract: Extract, scan: Scan, *, mapping: Mappings | None = None, plans: Plans | None = None
+) -> Tables:
     """Rows of the cohort's tables for one extract.
 
     Parameters
@@ -86,6 +86,8 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
         Header table of the listed places.
     mapping : Mappings, optional
         What names the clinical variables; by default that of the layout.
+    plans : Plans, optional
+        What is known of its series from before.
     """
     where = Places(extract.series)
     cancers = cancers_of(extract, scan.instances)
@@ -95,27 +97,25 @@ def build_tables(extract: Extract, scan: Scan, *, mapping: Mappings | None = Non
     study_keys: list[str] = []
     header_values: list[list[Value]] = []
     mismatched: Counter[str] = Counter()
-    n_series = len(set(scan.instances["SeriesInstanceUID"].to_pylist()))
-    with task(f"{extract.node}: planning", n_series, unit="series") as advance:
-        for series in iterate_series(scan.table, extract.root):
-            first = {name: series.rows[name][0].as_py() for name in _FIRST}
-            ref = where.of(first["path"])
-            header_patient = first["PatientID"] or ""
-            patient = patient_of(extract, ref, header_patient) or _unnamed(first["StudyInstanceUID"])
-            if header_patient and (ref.patient_id if ref else "") not in ("", header_patient):
-                mismatched[patient] += 1
-            findings.extend(_identity(series, patient, first["path"]))
-            series_rows.append(_series_row(extract, series, ref, patient, first))
-            study_keys.append(ref.study_key if ref else "")
-            part_rows.extend(_part_row(extract, series, number, plan) for number, plan in enumerate(series.plans, 1))
-            findings.extend(replace(finding, patient_id=patient) for finding in series.findings)
-            header_values.append(
-                from_headers(
-                    patient, sex=first["PatientSex"] or "", age=first["PatientAge"] or "", file=first["path"],
-                    cancer=cancers.get(series.uid, ""),
-                )
-            )  # fmt: skip
-            advance(1)
+    references = _references(scan.instances)
+    for series in plan_all(scan.table, extract.root, label=f"{extract.node}: planning", plans=plans):
+        first = series.first
+        ref = where.of(first["path"])
+        header_patient = first["PatientID"] or ""
+        patient = patient_of(extract, ref, header_patient) or _unnamed(first["StudyInstanceUID"])
+        if header_patient and (ref.patient_id if ref else "") not in ("", header_patient):
+            mismatched[patient] += 1
+        series_rows.append(_series_row(extract, series, ref, patient, references.get(series.uid, ())))
+        study_keys.append(ref.study_key if ref else "")
+        named = {"node": extract.node, "SeriesInstanceUID": series.uid}
+        part_rows.extend({**named, "part": number, **part} for number, part in enumerate(series.parts, 1))
+        findings.extend(replace(finding, patient_id=patient) for finding in series.findings)
+        header_values.append(
+            from_headers(
+                patient, sex=first["PatientSex"] or "", age=first["PatientAge"] or "", file=first["path"],
+                cancer=cancers.get(series.uid, ""),
+            )
+        )  # fmt: skip
     nifti = nifti_rows(extract, series_rows, study_keys)
     findings.extend(nifti.findings)
     series_rows += nifti.series
@@ -174,32 +174,26 @@ def _unnamed(study_uid: str | None) -> str:
     return "unnamed-" + hashlib.sha256((study_uid or "").encode()).hexdigest()[:12]
 
 
-def _identity(series: Series, patient: str, path: str) -> list[Finding]:
-    """What is wrong with the patient and study that a series' headers name."""
-    named = {value for value in series.rows["PatientID"].to_pylist() if value}
-    studies = {value for value in series.rows["StudyInstanceUID"].to_pylist() if value}
-    found = []
-    if not named:
-        found.append(Finding("patient-id-missing", "counted as a patient of its own per study"))
-    if len(named) > 1:
-        found.append(Finding("patient-id-mixed", f"{len(named)} patient ids in one series", count=len(named)))
-    if len(studies) > 1:
-        found.append(Finding("study-mixed", f"{len(studies)} studies in one series", count=len(studies)))
-    return [replace(finding, patient_id=patient, series_uid=series.uid, path=path) for finding in found]
+def _references(instances: pa.Table) -> dict[str, list[str]]:
+    """Series that the objects of each series refer to, sorted, where they refer to any."""
+    referring = instances.select(["SeriesInstanceUID", "referenced_series"])
+    referring = referring.filter(pc.greater(pc.list_value_length(referring["referenced_series"]), 0))
+    found: dict[str, set[str]] = {}
+    for row in referring.to_pylist():
+        found.setdefault(row["SeriesInstanceUID"], set()).update(row["referenced_series"])
+    return {uid: sorted(named) for uid, named in found.items()}
 
 
-_FIRST: Final = (
-    "path", "PatientID", "PatientSex", "PatientAge", "StudyInstanceUID", "Modality", "SeriesDescription",
-    "StudyDescription", "SeriesNumber", "BodyPartExamined", "Manufacturer", "ManufacturerModelName", "StudyDate",
-    "StudyTime",
-)  # fmt: skip
+#: Header values of a series that stand in the table under their own names.
+_OF_FIRST: Final = tuple(name for name in FIRST if name in SERIES.names and name != "path")
+#: Facts of a series that are those of its largest part.
+_OF_PART: Final = ("Rows", "Columns", "n_slices", "geometry", "slice_spacing_mm", "plane")
 
 
 def _series_row(
-    extract: Extract, series: Series, ref: SeriesRef | None, patient: str, first: dict[str, Any]
+    extract: Extract, series: PlannedSeries, ref: SeriesRef | None, patient: str, refers_to: Sequence[str]
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {name: first[name] for name in _FIRST if name in SERIES.names}
-    references = {uid for uids in series.rows["referenced_series"].to_pylist() for uid in uids or ()}
+    row: dict[str, Any] = {name: series.first[name] for name in _OF_FIRST}
     row |= {
         "node": extract.node,
         "dataset_id": extract.dataset_id,
@@ -209,61 +203,20 @@ def _series_row(
         "declared_timepoint": ref.timepoint if ref else "",
         "episode": ref.episode if ref else "",
         "tags": ", ".join(ref.tags) if ref else "",
-        "n_instances": series.rows.num_rows,
-        "n_frames": series.n_frames if series.kind == "image" else 0,
-        "n_parts": len(series.plans),
-        "bytes": int(np.sum(series.rows["size"].to_numpy())),
+        "n_instances": series.n_instances,
+        "n_frames": series.n_frames,
+        "n_parts": len(series.parts),
+        "bytes": series.bytes,
         "resource": "DICOM",
         "decodable": series.decodable,
-        "refers_to": sorted(references),
-        "path": first["path"].rpartition("/")[0] or ".",
+        "refers_to": refers_to,
+        "path": series.first["path"].rpartition("/")[0] or ".",
     }
-    if series.plans:
-        grid = series.plans[0].grid
-        row |= {
-            "Rows": grid.shape[1],
-            "Columns": grid.shape[2],
-            "n_slices": grid.shape[0],
-            "geometry": grid.kind,
-            "slice_spacing_mm": _finite(grid.slice_spacing),
-            "pixel_spacing_mm": _finite(grid.pixel_spacing[0]),
-            "plane": grid.plane,
-        }
+    if series.parts:
+        largest = series.parts[0]
+        row |= {name: largest[name] for name in _OF_PART}
+        row["pixel_spacing_mm"] = largest["row_spacing_mm"]
     return row
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 5) if np.isfinite(value) else None
-
-
-def _part_row(extract: Extract, series: Series, number: int, plan: Plan) -> dict[str, Any]:
-    grid = plan.grid
-    return {
-        "node": extract.node,
-        "SeriesInstanceUID": series.uid,
-        "part": number,
-        "n_frames": plan.n_frames,
-        "n_slices": grid.shape[0],
-        "Rows": grid.shape[1],
-        "Columns": grid.shape[2],
-        "ImageType": plan.rows["ImageType"][0].as_py(),
-        "extra_dim": ", ".join(extra.name for extra in plan.extras) or None,
-        "n_extra": math.prod(len(extra.values) for extra in plan.extras) if plan.extras else None,
-        "geometry": grid.kind,
-        "flags": " ".join(grid.flags),
-        "plane": grid.plane,
-        "slice_spacing_mm": _finite(grid.slice_spacing),
-        "row_spacing_mm": _finite(grid.pixel_spacing[0]),
-        "column_spacing_mm": _finite(grid.pixel_spacing[1]),
-        "max_step_error_mm": _finite(grid.max_step_error_mm),
-        "shear_deg": _finite(grid.shear_deg),
-        "obliquity_deg": _finite(grid.obliquity_deg),
-        "n_gaps": grid.n_gaps,
-        "single_orientation": len(series.plans) == 1,
-        "unique_positions": not plan.refused,
-        "uniform_spacing": grid.kind in ("regular", "sheared"),
-        "loadable": not plan.refused and series.decodable and not series.conflicting,
-    }
 
 
 #: Types of variables of which two values at one time contradict one another.

@@ -194,6 +194,7 @@ def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[
 
     from workbench.cohort.tables.build import build_tables
     from workbench.cohort.tables.label_sources import with_sources
+    from workbench.cohort.tables.planned import Plans
     from workbench.dicom.index import HeaderIndex
     from workbench.dicom.scan import scan
 
@@ -210,7 +211,7 @@ def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[
     if how.without:
         found = _left_out(found, how.without)
     found = with_sources(found, extract.root)
-    tables = build_tables(extract, found, mapping=how.mapping)
+    tables = build_tables(extract, found, mapping=how.mapping, plans=Plans(how.headers))
     nodes = pa.array([extract.node] * found.instances.num_rows, pa.string())
     instances = found.instances.append_column("node", nodes)
     made = {name: instances if name == "instances" else getattr(tables, name) for name in BASE}

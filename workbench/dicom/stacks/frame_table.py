@@ -37,8 +37,7 @@ def frame_rows(instances: pa.Table) -> pa.Table:
     facts = instances["frames"].to_pylist() if "frames" in instances.column_names else [None] * n
     rows = instances.drop_columns(["frames"]) if "frames" in instances.column_names else instances
     if (frames == 1).all() and not any(facts):
-        rows = rows.append_column("frame", pa.array(np.zeros(n, np.int64)))
-        return rows.append_column("described", pa.array(np.ones(n, bool)))
+        return _plain(rows)
     single = np.flatnonzero((frames == 1) & np.array([not fact for fact in facts]))
     parts = [(int(single[0]), _plain(rows.take(pa.array(single))))] if len(single) else []
     for i, fact in enumerate(facts):

@@ -70,7 +70,7 @@ class Grid:
     @property
     def normal(self) -> Floats:
         """Unit vector along which slices ascend, LPS."""
-        return np.cross(self.row_direction, self.column_direction)
+        return _cross(self.row_direction, self.column_direction)
 
     @property
     def placed(self) -> bool:
@@ -134,7 +134,13 @@ def believable(pixel_spacing: Iterable[float]) -> tuple[float, float]:
 
 def slice_normal(orientation: Floats) -> Floats:
     """Normal of the image plane: first triple x second triple of ImageOrientationPatient."""
-    return np.cross(orientation[:3], orientation[3:])
+    return _cross(orientation[:3], orientation[3:])
+
+
+def _cross(first: Floats, second: Floats) -> Floats:
+    """Cross product of two triples: numpy's own takes ten times as long for so little."""
+    (a, b, c), (d, e, f) = first.tolist(), second.tolist()
+    return np.array([b * f - c * e, c * d - a * f, a * e - b * d])
 
 
 def grid_from(
@@ -207,7 +213,7 @@ def grid_from(
         return unplaced("unplaced", (Finding("unplaced", "pixel spacing missing, not positive or absurdly small"),))
 
     row, column = orientation[:3], orientation[3:]
-    normal = np.cross(row, column)
+    normal = _cross(row, column)
     obliquity = float(np.degrees(np.arccos(min(1.0, float(np.abs(normal).max()) / float(np.linalg.norm(normal))))))
     base: dict[str, Any] = {
         "shape": (n, *matrix), "positions": positions, "row_direction": row, "column_direction": column,

@@ -116,8 +116,9 @@ class Arrangement:
 
 def filled(part: pa.Table) -> pa.Table:
     """Rows whose public key columns hold the value of a private fall-back where they say nothing themselves."""
+    names = set(part.column_names)
     for key in KEYS:
-        others = [name for name in key.columns[1:] if name in part.column_names]
+        others = [name for name in key.columns[1:] if name in names and part[name].null_count < part.num_rows]
         if not others or not part[key.columns[0]].null_count:
             continue
         given = pc.coalesce(part[key.columns[0]], *(part[name].cast(pa.float64()) for name in others))
