@@ -8,7 +8,6 @@ not mended.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
@@ -26,7 +25,7 @@ from workbench.cohort.clinical.rules.read import UNMAPPED
 from workbench.cohort.clinical.rules.units import factor, ucum
 from workbench.cohort.clinical.survey import DAY, Survey
 from workbench.cohort.clinical.tally import Tally
-from workbench.cohort.clinical.values import VALUES, Value
+from workbench.cohort.clinical.values import VALUES, Value, row_of
 from workbench.cohort.vocabulary.folding import fold, fold_name
 from workbench.cohort.vocabulary.mapping import Mappings, mappings
 from workbench.cohort.vocabulary.tables import variables
@@ -88,7 +87,7 @@ class Harmonised:
             yield self._batch(batch)
         extra = self._derived.values()
         if extra:
-            yield pa.RecordBatch.from_pylist([asdict(value) for value in extra], VALUES)
+            yield pa.RecordBatch.from_pylist([row_of(value) for value in extra], VALUES)
         unused = self._survey.unused(self._applied)
         self._findings = [*self._tally.findings(), *self._survey.findings(), *unused, *self._derived.findings()]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -56,3 +56,15 @@ class Value:
 _TYPES: Final = {"row": pa.int64(), "offset_days": pa.float64()}
 #: Columns of harmonised values, without the node.
 VALUES: Final = pa.schema([(f.name, _TYPES.get(f.name, pa.string())) for f in fields(Value)])
+
+
+def row_of(value: Value) -> dict[str, Any]:
+    """A value as a row; ``dataclasses.asdict`` copies every text and takes twenty times as long.
+
+    Examples
+    --------
+    >>> row = row_of(Value("p", "", "sex", "female", "", "Sex", "F", "", "table", "t.csv", 2, "code"))
+    >>> row["variable"], row["value"], list(row) == VALUES.names
+    ('sex', 'female', True)
+    """
+    return {name: getattr(value, name) for name in VALUES.names}

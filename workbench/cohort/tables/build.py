@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from workbench.cohort.clinical.harmonise import VALUES as OF_EXTRACT
 from workbench.cohort.clinical.harmonise import Harmonised, Value, from_headers
 from workbench.cohort.clinical.mapped import mappings_of
 from workbench.cohort.clinical.rules.read import UNMAPPED
+from workbench.cohort.clinical.values import row_of
 from workbench.cohort.tables.label_sources import KINDS
 from workbench.cohort.tables.listed import Places, against_headers, cancers_of, patient_of
 from workbench.cohort.tables.nifti_series import nifti_rows
@@ -141,7 +142,7 @@ def build_tables(
     findings += [
         Finding("value-unmapped", f"{name} in headers", count=count) for name, count in sorted(unknown.items())
     ]
-    values = pa.concat_tables([stated, pa.Table.from_pylist([asdict(value) for value in of_headers], OF_EXTRACT)])
+    values = pa.concat_tables([stated, pa.Table.from_pylist([row_of(value) for value in of_headers], OF_EXTRACT)])
     findings.extend(_conflicts(values))
     nodes = pa.array([extract.node], _TEXT).take(pa.array(np.zeros(values.num_rows, np.int64)))
     values_table = values.add_column(0, VALUES.field("node"), nodes)

@@ -16,7 +16,6 @@ from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.arrays.label_files import MASK_WORDS
 from workbench.errors import NiftiError, UnsafePath
 from workbench.extracts.composed import images_layout
 from workbench.extracts.content import read_content
@@ -139,6 +138,9 @@ def _matrix(row: Mapping[str, Any]) -> tuple[Any, ...]:
 def _is_mask(extract: Extract, ref: SeriesRef) -> bool:
     if ref.mask or images_layout(extract) in _TOLD:
         return ref.mask
+    # Imported where it is needed: it brings xarray.
+    from workbench.arrays.label_files import MASK_WORDS
+
     return bool(MASK_WORDS & set(re.findall(r"[a-z]+", PurePosixPath(ref.path).name.lower())))
 
 
