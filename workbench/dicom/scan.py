@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from workbench.dicom.headers.user_tags import TagName, wanted_with
 from workbench.dicom.index import HeaderIndex
-from workbench.dicom.listing import FileEntry, Place, list_files
+from workbench.dicom.listing import FileEntry, Files, Place, list_files
 from workbench.dicom.reading import PORTION, Portion, Reader
 from workbench.findings import Finding
 from workbench.options import options
@@ -104,8 +105,11 @@ def scan(
     """
     root, wanted = Path(root), wanted_with(tags)
     index = None if index is None else index.of(wanted)
-    entries, findings = list_files(root, places, allowed_roots=allowed_roots)
-    known = index.read() if index is not None else None
+    with ThreadPoolExecutor(1) as pool:
+        # The table is read while folders are looked through: the one takes the processor, the other mostly waits.
+        reading = None if index is None else pool.submit(index.read)
+        entries, findings = list_files(root, places, allowed_roots=allowed_roots)
+        known = None if reading is None else reading.result()
     n_known = 0 if known is None else known.num_rows
     known, places, todo = _split_known(entries, known)
     kept = known is not None and len(todo) < len(entries)
@@ -155,9 +159,7 @@ def _keep(tables: Sequence[pa.Table], index: HeaderIndex | None) -> pa.Table:
     return table
 
 
-def _split_known(
-    entries: Sequence[FileEntry], known: pa.Table | None
-) -> tuple[pa.Table | None, NDArray[np.int64], list[FileEntry]]:
+def _split_known(entries: Files, known: pa.Table | None) -> tuple[pa.Table | None, NDArray[np.int64], list[FileEntry]]:
     """Rows known from before, the row of each entry among them (-1 where none holds), and what must be read."""
     nowhere = np.full(len(entries), -1, np.int64)
     if known is None or not known.num_rows or not entries:
@@ -165,14 +167,13 @@ def _split_known(
     # What could not be opened may be readable by now, and its size and time would not show it.
     usable = pc.not_equal(known["status"], "unreadable")
     known = (known if pc.all(usable).as_py() else known.filter(usable)).replace_schema_metadata(None)
-    paths, sizes, times = zip(*entries, strict=True)
-    named, held_paths = pa.array(paths, pa.string()), known["path"].combine_chunks()
+    named, held_paths = pa.array(entries.paths, pa.string()), known["path"].combine_chunks()
     unchanged = held_paths.equals(named)
     if unchanged or pc.count_distinct(held_paths).as_py() == known.num_rows:
         rows = pa.array(np.arange(len(named))) if unchanged else pc.index_in(named, value_set=held_paths)
         found = rows.fill_null(0)
         same = rows.is_valid()
-        for name, given in (("size", sizes), ("mtime_ns", times)):
+        for name, given in (("size", entries.sizes), ("mtime_ns", entries.times)):
             held = known[name] if unchanged else known[name].take(found)
             same = pc.and_(same, pc.equal(held.combine_chunks(), pa.array(given, pa.int64())))
         places = np.where(same.to_numpy(zero_copy_only=False), found.to_numpy(zero_copy_only=False), -1)
@@ -180,7 +181,8 @@ def _split_known(
         # Parts of an interrupted scan beside the table: a file may stand in both, as it was and as it is.
         facts = zip(*(known[name].to_pylist() for name in ("path", "size", "mtime_ns")), strict=True)
         where = {fact: position for position, fact in enumerate(facts)}
-        places = np.array([where.get(tuple(entry), -1) for entry in entries], np.int64)
+        asked = zip(entries.paths, entries.sizes, entries.times, strict=True)
+        places = np.array([where.get(fact, -1) for fact in asked], np.int64)
     return known, places, [entries[position] for position in np.flatnonzero(places < 0).tolist()]
 
 

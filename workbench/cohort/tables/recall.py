@@ -123,27 +123,27 @@ class _State:
 
 def _state(root: Path, roots: tuple[Path, ...], places: Iterable[Place], watched: Iterable[str]) -> _State:
     found = survey(root, places, allowed_roots=roots)
-    digest = hashlib.blake2b(_listed(found).encode("utf-8", "surrogatepass"), digest_size=20)
-    newest = max((entry.mtime_ns for entry in found.files), default=0)
+    digest = hashlib.blake2b(_listed(found), digest_size=20)
+    newest = max(found.files.times, default=0)
     for path in watched:
         place = root / path
         facts, changed = _facts(place)
         if os.path.isabs(path) and place.is_dir():
             # A folder of tables beside the extract: what it holds counts, not only which names.
             inner = survey(place, [Place()])
-            facts, changed = _listed(inner), max((changed, *(entry.mtime_ns for entry in inner.files)))
+            changed = max((changed, *inner.files.times))
+            digest.update(_listed(inner))
         newest = max(newest, changed)
         digest.update(f"{path}\0{facts}\n".encode("utf-8", "surrogatepass"))
     return _State(digest.hexdigest(), newest)
 
 
-def _listed(found: Listing) -> str:
-    """A listing as one text."""
-    lines = [f"{path}\0{size}\0{changed}" for path, size, changed in found.files]
-    lines += [f"{path}\0>{real}" for path, real in found.links]
+def _listed(found: Listing) -> bytes:
+    """A listing as bytes."""
+    lines = [f"{path}\0>{real}" for path, real in found.links]
     lines += [f"{path}\0/" for path in found.folders]
     lines += [repr(finding) for finding in found.findings]
-    return "\n".join(lines)
+    return found.files.state() + "\n".join(lines).encode("utf-8", "surrogatepass")
 
 
 def _facts(path: Path) -> tuple[str, int]:

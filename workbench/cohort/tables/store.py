@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench import __version__
 from workbench.cohort.clinical.mapped import mappings_of
 from workbench.cohort.vocabulary.mapping import Mappings
-from workbench.dicom.listing import FileEntry, Place, list_files
+from workbench.dicom.listing import Files, Place, list_files
 from workbench.errors import ChangedFile, EmptyExtract, QueryError
 from workbench.extracts.record import Clinical, Extract
 from workbench.findings import Finding
@@ -136,15 +136,14 @@ def _key(extract: Extract) -> str:
     return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 
-def _fingerprint(extract: Extract, entries: Iterable[FileEntry], findings: Iterable[Finding], mapping: Mappings) -> str:
+def _fingerprint(extract: Extract, entries: Files, findings: Iterable[Finding], mapping: Mappings) -> str:
     state = hashlib.sha256(f"{__version__} {FORMAT} {mapping.digest}".encode())
     # Clinical values stand in files: their size and time are told below.
     state.update(repr(replace(extract, clinical=Clinical(), series=())).encode())
     for ref in extract.series:
         state.update(repr(ref).encode())
     state.update(repr(list(findings)).encode())
-    for entry in entries:
-        state.update(f"{entry.path}\0{entry.size}\0{entry.mtime_ns}\n".encode())
+    state.update(entries.state())
     for name in extract.tables:
         with suppress(OSError):
             facts = (extract.root / name).stat()
