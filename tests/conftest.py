@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from tests import tries
+
 if TYPE_CHECKING:
     from workbench.cohort import Cohort
 
-# The same examples in every run: a failure seen once is seen by everybody. New ones are searched by `make fuzz`.
-# No deadline: timings are never assertions, and tests run beside each other.
-settings.register_profile("workbench", derandomize=True, deadline=None)
-settings.load_profile("workbench")
-
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Properties are tried with a third of their examples where only quick tests run."""
+    if "not slow" in (config.getoption("markexpr") or ""):
+        tries.PERCENT = 33
+    # The same examples in every run: a failure seen once is seen by everybody. New ones are searched by `make fuzz`.
+    # No deadline: timings are never assertions, and tests run beside each other.
+    settings.register_profile("workbench", derandomize=True, deadline=None, max_examples=tries.tries(100))
+    settings.load_profile("workbench")
 
 
 def required() -> set[str]:
@@ -69,14 +78,44 @@ def _options_as_they_were() -> Iterator[None]:
     options._set.update(kept)
 
 
+def once(factory: pytest.TempPathFactory, name: str, write: Callable[[Path], object]) -> Path:
+    """Folder that is written once for all the processes of a run; the others wait for it."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    place = base / "make believe" / name
+    done, failed = (place.with_name(f"{name} {end}") for end in ("is written", "could not be written"))
+    place.parent.mkdir(exist_ok=True)
+    try:
+        place.mkdir()
+    except FileExistsError:
+        while not done.exists():
+            if failed.exists():
+                raise RuntimeError(f"{name} could not be written by another process") from None
+            time.sleep(0.1)
+        return place
+    try:
+        write(place)
+    except BaseException:
+        failed.touch()
+        raise
+    done.touch()
+    return place
+
+
 @pytest.fixture(scope="session")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default synthetic federation, written once."""
+    """The default synthetic federation; no test changes it."""
     from workbench.synthetic import write_federation
 
-    out = tmp_path_factory.mktemp("make believe") / "federation"
-    write_federation(out)
-    return out
+    return once(tmp_path_factory, "federation", write_federation)
+
+
+@pytest.fixture(scope="session")
+def small_federation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with four patients a node: for tests that change a copy, or open it for the first time."""
+    from workbench.synthetic import write_federation
+
+    return once(tmp_path_factory, "small", partial(write_federation, patients=12))
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tries import tries
 from workbench.arrays import affine_slabs
 from workbench.arrays.affine_slabs import Slab, sampled, slabs_between
 from workbench.arrays.aligned import aligned_axes
@@ -31,7 +32,7 @@ def filled(slab: Slab, variable: xr.Variable, method: str) -> np.ndarray:
     return out
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=tries(150))
 @given(
     st.permutations(range(3)),
     st.tuples(*[st.floats(-2, 2).filter(lambda v: abs(v) > 0.05)] * 3),
@@ -79,7 +80,7 @@ def test_an_error_in_one_slab_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> 
         filled(Slab(0, (4, 3, 5), np.eye(3), np.zeros(3)), volume("int16", False), "linear")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=tries(100))
 @given(
     st.lists(st.lists(st.sampled_from([0.0, 0.5, -0.7, 1.3]), min_size=3, max_size=3), min_size=3, max_size=3),
     st.tuples(*[st.floats(-3, 8)] * 3),

@@ -15,6 +15,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from tests import factories
+from tests.tries import tries
 from workbench.arrays.derived import DerivedArray, derived
 
 
@@ -50,7 +51,7 @@ PARTS = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=tries(150))
 @given(st.permutations("abc"), st.fixed_dictionaries({}, optional=dict.fromkeys("abc", PARTS)))
 def test_indexing_equals_that_of_the_computed_array(dims: list[str], part: dict[str, Any]) -> None:
     source, _ = lazy()

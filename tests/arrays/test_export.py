@@ -13,6 +13,7 @@ import xarray as xr
 from hypothesis import given, settings
 
 from tests import factories, strategies
+from tests.tries import tries
 from workbench.arrays import from_array
 from workbench.errors import IrregularGeometry, MissingExtra, UsageError, WriteError
 
@@ -25,7 +26,7 @@ def opened(folder: Path, depths: Any = (0, 2, 4), **options: Any) -> xr.Dataset:
     return ds.assign_attrs(ImageOrientationPatient=[float(v) for v in options.get("orientation", factories.AXIAL)])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(60))
 @given(strategies.affines())
 def test_nifti_affine_takes_voxels_to_the_same_places_in_ras(affine: np.ndarray) -> None:
     ds = from_array(np.arange(24, dtype="int16").reshape(2, 3, 4), affine)
@@ -121,7 +122,7 @@ def test_unknown_variables_and_colour_are_refused(tmp_path: Path) -> None:
             call()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(60))
 @given(strategies.affines())
 def test_simpleitk_has_the_same_places(affine: np.ndarray) -> None:
     pytest.importorskip("SimpleITK")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories, strategies
+from tests.tries import tries
 from workbench.arrays.image_grid import even_grid, from_array, grid_attrs, image_grid, orientation_words
 from workbench.errors import IrregularGeometry, UsageError
 
@@ -113,7 +114,7 @@ def test_unplaced_images_have_a_shape_and_nothing_else(tmp_path: Path) -> None:
     assert grid.describe() == "8x6x2 without a place"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(60))
 @given(strategies.affines(sheared=True), st.tuples(*[st.integers(1, 4)] * 3))
 def test_array_with_its_affine_gives_the_affine_back(affine: np.ndarray, shape: tuple[int, int, int]) -> None:
     ds = from_array(np.zeros(shape), affine)
@@ -123,7 +124,7 @@ def test_array_with_its_affine_gives_the_affine_back(affine: np.ndarray, shape: 
     assert bare.patient.affine == pytest.approx(affine, abs=2e-5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(60))
 @given(strategies.affines())
 def test_coordinates_ascend_with_the_index(affine: np.ndarray) -> None:
     grid = even_grid(affine, (3, 3, 3))
@@ -161,7 +162,7 @@ def test_words_for_directions() -> None:
     assert orientation_words(np.array([0, -1.0, 0.2])) == "posterior-to-anterior"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=tries(40))
 @given(strategies.affines(), st.tuples(*[st.integers(2, 4)] * 3))
 def test_an_image_alone_keeps_its_place(affine: np.ndarray, shape: tuple[int, int, int]) -> None:
     alone = from_array(np.zeros(shape), affine)["image"].to_dataset()

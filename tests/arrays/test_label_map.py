@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from tests import factories
 from tests.labels import objects
+from tests.tries import tries
 from workbench.arrays.label_map import label_map
 from workbench.errors import LabelError, UsageError
 from workbench.labels import seg_layers
@@ -26,7 +27,7 @@ def dataset(masks: np.ndarray, names: list[str] | None = None) -> xr.Dataset:
     return xr.Dataset({"mask": (("segment", "z", "y", "x"), masks)}, coords)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(30), deadline=None)
 @given(arrays(np.uint8, (3, 4, 5), elements=st.integers(0, 4)))
 def test_segments_that_do_not_overlap_come_back_from_the_map(labels: np.ndarray) -> None:
     masks = np.stack([labels == number for number in range(1, 5)])

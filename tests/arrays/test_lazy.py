@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from xarray.core import indexing
 
 from tests import factories
+from tests.tries import tries
 from workbench.arrays.lazy import LazyImage
 from workbench.dicom.pixels.frames import FrameRef
 from workbench.errors import DicomError
@@ -96,7 +97,7 @@ def part(size: int) -> st.SearchStrategy[Any]:
 
 
 @given(st.tuples(part(3), part(4), part(4), part(5)))
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=tries(300))
 def test_any_key_gives_what_numpy_gives(key: tuple[Any, ...]) -> None:
     variable, eager, _ = lazy(np.arange(12).reshape(3, 4))
     ours = variable.isel(dict(zip(("t", "z", "y", "x"), key, strict=True)))
@@ -106,7 +107,7 @@ def test_any_key_gives_what_numpy_gives(key: tuple[Any, ...]) -> None:
 
 
 @given(part(4), part(4), part(4))
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=tries(60))
 def test_keys_upon_keys_give_what_numpy_gives(first: Any, second: Any, third: Any) -> None:
     variable, eager, _ = lazy(range(4))
     expected = xr.Variable(("z", "y", "x"), eager)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import affine_transform
 
+from tests.tries import tries
 from workbench.arrays import oblique
 from workbench.arrays.oblique import fill_oblique
 
@@ -38,7 +39,7 @@ offsets = st.lists(st.floats(-4, 8), min_size=3, max_size=3)
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 7), st.integers(1, 8))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=tries(300))
 @given(matrices, offsets, sizes, sizes, st.sampled_from(TYPES), st.integers(1, 40))
 def test_linear_is_scipys(matrix: Any, offset: Any, old: Any, new: Any, dtype: str, tile: int) -> None:
     values = volume(old, dtype)
@@ -48,7 +49,7 @@ def test_linear_is_scipys(matrix: Any, offset: Any, old: Any, new: Any, dtype: s
     np.testing.assert_allclose(found, expected(values, matrix, offset, new, 1), atol=200 * 1e-5)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=tries(200))
 @given(matrices, offsets, sizes, sizes, st.sampled_from(TYPES))
 def test_nearest_is_the_voxel_next_to_it(matrix: Any, offset: Any, old: Any, new: Any, dtype: str) -> None:
     values = volume(old, dtype)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories, strategies
+from tests.tries import tries
 from workbench.arrays import from_array
 from workbench.errors import GridMismatch, IrregularGeometry, OutsideImage, UsageError
 
@@ -53,7 +54,7 @@ def test_coordinates_are_the_places_of_the_voxels() -> None:
 SLICES = st.builds(slice, st.integers(0, 3), st.one_of(st.none(), st.integers(4, 6)), st.integers(1, 3))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=tries(80))
 @given(strategies.affines(sheared=True), st.fixed_dictionaries({}, optional=dict.fromkeys("zyx", SLICES)))
 def test_isel_by_slices_keeps_the_index_with_its_affine_shifted(affine: np.ndarray, part: dict[str, slice]) -> None:
     ds = from_array(np.arange(6**3).reshape(6, 6, 6), affine)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories, strategies
+from tests.tries import tries
 from workbench.arrays import from_array
 from workbench.errors import IrregularGeometry, OutsideImage, UsageError
 
@@ -29,7 +30,7 @@ def numbered(affine: np.ndarray, shape: tuple[int, int, int] = (4, 5, 6)) -> xr.
     return from_array(np.arange(np.prod(shape)).reshape(shape), affine)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=tries(100))
 @given(strategies.affines(sheared=True), st.lists(st.tuples(*[st.floats(-9, 9)] * 3), min_size=1, max_size=5))
 def test_to_voxel_undoes_to_patient(affine: np.ndarray, indices: list[tuple[float, float, float]]) -> None:
     ds = numbered(affine)
@@ -38,7 +39,7 @@ def test_to_voxel_undoes_to_patient(affine: np.ndarray, indices: list[tuple[floa
     assert ds.patient.to_voxel(places) == pytest.approx(np.array(indices), abs=1e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(60))
 @given(strategies.affines(), st.tuples(*[st.floats(-0.45, 0.45)] * 3), st.tuples(*[st.integers(0, 3)] * 3))
 def test_a_place_within_a_voxel_finds_that_voxel(
     affine: np.ndarray, shift: tuple[float, float, float], voxel: tuple[int, int, int]
@@ -84,7 +85,7 @@ def test_cropped_series_is_searched_as_it_is_now(tmp_path: Path) -> None:
     assert part.patient.to_voxel(place) == pytest.approx([1, 1, 2], abs=1e-4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(60))
 @given(strategies.affines(sheared=True), st.tuples(*[st.floats(0, 1)] * 3))
 def test_linear_value_of_a_ramp_is_the_ramp(affine: np.ndarray, share: tuple[float, float, float]) -> None:
     shape = (4, 5, 6)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories, strategies
+from tests.tries import tries
 from workbench.arrays import affine_slabs, from_array
 from workbench.errors import GridMismatch, IrregularGeometry, UsageError
 
@@ -43,7 +44,7 @@ def opened(folder: Path, depths: Any = (0, 2, 4, 6, 8, 10), **options: Any) -> x
     return ds.assign_attrs(ImageOrientationPatient=[float(v) for v in orientation])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(60))
 @given(strategies.affines(sheared=True), strategies.affines(), st.sampled_from(["linear", "cubic"]))
 def test_linear_function_of_the_place_is_reproduced(source: np.ndarray, target: np.ndarray, method: str) -> None:
     shape, new_shape = (9, 10, 11), (4, 5, 6)
@@ -210,7 +211,7 @@ def test_resample_leaves_axes_that_are_not_named() -> None:
     assert result["image"].shape == (9, 4, 5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(60))
 @given(st.integers(1, 60), st.floats(0.1, 5), st.floats(0.1, 5))
 def test_resample_fits_as_many_voxels_as_there_is_room_for(n: int, old: float, new: float) -> None:
     affine = np.diag([old, 1, 1, 1.0])[:, [2, 1, 0, 3]]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tries import tries
 from workbench.arrays import from_array
 from workbench.arrays.image_grid import image_grid
 from workbench.arrays.stacking import (
@@ -41,7 +42,7 @@ def ramp(turn: np.ndarray, spacing: tuple[float, float, float], shape: tuple[int
     return from_array((places @ [1.0, 2.0, 3.0]).astype("float32"), affine, frame_of_reference_uid="1.2")
 
 
-@settings(max_examples=25)
+@settings(max_examples=tries(25))
 @given(
     angles=st.tuples(*[st.floats(-3.1, 3.1)] * 3),
     spacing=st.tuples(*[st.floats(0.7, 3.0)] * 3),

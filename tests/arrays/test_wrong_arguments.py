@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 
 from tests import factories
+from tests.tries import part
 from workbench.arrays.accessor import PatientAccessor
 from workbench.arrays.opening import open_series
 from workbench.errors import WorkbenchError
@@ -72,8 +73,10 @@ def test_no_argument_meets_a_foreign_error(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     foreign = []
-    for kind, dataset in series.items():
-        for options in calls(name, series["even"]):
+    for number, (kind, dataset) in enumerate(series.items()):
+        # An ordinary series meets every value; of the others each meets another part of them where few are tried.
+        given = list(calls(name, series["even"]))
+        for options in given if kind == "even" else part(given, number):
             try:
                 result = getattr(dataset.patient, name)(**options)
                 if isinstance(result, (xr.Dataset, xr.DataArray)):

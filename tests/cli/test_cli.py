@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.running import run
 from workbench.cli import VERBS
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "workbench", *arguments], capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -122,6 +119,8 @@ def test_an_unknown_report_suggests_the_nearest(tmp_path: Path) -> None:
 def test_ctrl_c_that_a_library_turned_into_its_own_error_is_still_an_interruption() -> None:
     code = (
         "import os, signal, sys, types, click, workbench.cli as cli\n"
+        # Where the tests run in the background, this signal is ignored unless it is asked for.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "@click.command()\n"
         "def command():\n"
         "    try:\n"

@@ -30,18 +30,43 @@ def _series(folder: Path, patient: str, number: int, *, first: int = 0, slices: 
         write(folder / f"S{number}" / f"{index}.dcm", dataset, frames)
 
 
-@pytest.fixture
-def nodes(tmp_path: Path) -> list[Path]:
-    """Two nodes: two patients each, one with a second study; a table each."""
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two nodes: two patients each, one with a second study; a table each. No test changes them."""
     folders = []
     for node, start in (("north", 10), ("south", 20)):
-        folder = tmp_path / "data" / node
+        folder = tmp_path_factory.mktemp("pristine") / node
         _series(folder / "P1", "P1", start + 1)
         _series(folder / "P1", "P1", start + 2, day="20210101")
         _series(folder / "P2", "P2", start + 3)
         (folder / "clinical.csv").write_text("patient_id,sex,age_at_diagnosis\nP1,M,60\nP2,F,40\n")
         folders.append(folder)
     return folders
+
+
+@pytest.fixture
+def nodes(pristine: list[Path], tmp_path: Path) -> list[Path]:
+    """The same, to be changed."""
+    return [Path(shutil.copytree(folder, tmp_path / "data" / folder.name)) for folder in pristine]
+
+
+@pytest.fixture(scope="module")
+def locked(pristine: list[Path]) -> str:
+    """Text of the lock file of both nodes."""
+    return wb.open_cohort(pristine).lock(pristine[0].parent / "lock.json").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def locked_ct(pristine: list[Path]) -> str:
+    """Text of the lock file of a part of one."""
+    cohort = wb.open_cohort(pristine[:1]).where("modality = 'CT'")
+    return cohort.lock(pristine[0].parent / "ct.json").read_text("utf-8")
+
+
+def written(folder: Path, text: str) -> Path:
+    place = folder / "lock.json"
+    place.write_text(text, "utf-8")
+    return place
 
 
 def state(cohort: wb.Cohort) -> list[str]:
@@ -51,10 +76,10 @@ def state(cohort: wb.Cohort) -> list[str]:
 
 
 @pytest.mark.parametrize("rehash", [False, True])
-def test_unchanged_extracts_open_as_they_were(nodes: list[Path], tmp_path: Path, rehash: bool) -> None:
-    cohort = wb.open_cohort(nodes).where("modality = 'CT'").where("age_at_diagnosis >= 50")
+def test_unchanged_extracts_open_as_they_were(pristine: list[Path], tmp_path: Path, rehash: bool) -> None:
+    cohort = wb.open_cohort(pristine).where("modality = 'CT'").where("age_at_diagnosis >= 50")
     place = cohort.lock(tmp_path / "cohort.lock.json", rehash=rehash)
-    again = wb.open_cohort(nodes, lock=place)
+    again = wb.open_cohort(pristine, lock=place)
     assert state(again) == state(cohort)
     assert again.conditions == cohort.conditions
     assert list(again.sql("select count(*) as n from series")["n"]) == [2]
@@ -71,25 +96,25 @@ def test_the_same_cohort_gives_the_same_bytes_and_no_absolute_path(nodes: list[P
     assert state(wb.open_cohort([moved / "north", moved / "south"], lock=tmp_path / "a.json")) == state(cohort)
 
 
-def test_every_instance_is_named_with_its_facts(nodes: list[Path], tmp_path: Path) -> None:
-    content = json.loads(wb.open_cohort(nodes).lock(tmp_path / "lock.json").read_text("utf-8"))
+def test_every_instance_is_named_with_its_facts(pristine: list[Path], tmp_path: Path) -> None:
+    content = json.loads(wb.open_cohort(pristine).lock(tmp_path / "lock.json").read_text("utf-8"))
     north = content["extracts"][0]
     assert (north["node"], north["layout"], north["n_instances"], list(north["tables"])) == (
         "north", "plain", 9, ["clinical.csv"],
     )  # fmt: skip
     path, instance, size, digest, length = north["instances"]["1.2.11"][0]
-    assert (path, instance, size) == ("P1/S11/0.dcm", "1.2.11.0", (nodes[0] / "P1/S11/0.dcm").stat().st_size)
+    assert (path, instance, size) == ("P1/S11/0.dcm", "1.2.11.0", (pristine[0] / "P1/S11/0.dcm").stat().st_size)
     assert len(digest) >= 16
     assert length == 6 * 8 * 2
 
 
-def test_whole_files_are_hashed_where_asked_for(nodes: list[Path], tmp_path: Path) -> None:
+def test_whole_files_are_hashed_where_asked_for(pristine: list[Path], tmp_path: Path) -> None:
     import hashlib
 
-    cohort = wb.open_cohort(nodes).where("modality = 'MR'")
+    cohort = wb.open_cohort(pristine).where("modality = 'MR'")
     content = json.loads(cohort.lock(tmp_path / "lock.json", rehash=True).read_text("utf-8"))
     instances = content["extracts"][0]["instances"]
-    assert instances["1.2.12"][0][-1] == hashlib.sha256((nodes[0] / "P1/S12/0.dcm").read_bytes()).hexdigest()
+    assert instances["1.2.12"][0][-1] == hashlib.sha256((pristine[0] / "P1/S12/0.dcm").read_bytes()).hexdigest()
     assert [len(line) for line in instances["1.2.11"]] == [5, 5, 5], "series that were not kept are not read"
 
 
@@ -105,9 +130,9 @@ def test_instances_that_came_since_are_left_out_and_told(nodes: list[Path], tmp_
     assert (told["node"], told["count"]) == ("north", 5)
 
 
-def test_a_sample_opens_as_the_patients_that_were_drawn(nodes: list[Path], tmp_path: Path) -> None:
-    cohort = wb.open_cohort(nodes).sample(3, seed=4)
-    again = wb.open_cohort(nodes, lock=cohort.lock(tmp_path / "lock.json"))
+def test_a_sample_opens_as_the_patients_that_were_drawn(pristine: list[Path], tmp_path: Path) -> None:
+    cohort = wb.open_cohort(pristine).sample(3, seed=4)
+    again = wb.open_cohort(pristine, lock=cohort.lock(tmp_path / "lock.json"))
     assert state(again) == state(cohort)
     assert state(again.where("modality = 'CT'")) == state(cohort.where("modality = 'CT'"))
 
@@ -136,8 +161,8 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changed_is_named(nodes: list[Path], tmp_path: Path, change: str) -> None:
-    place = wb.open_cohort(nodes).lock(tmp_path / "lock.json")
+def test_what_changed_is_named(nodes: list[Path], locked: str, tmp_path: Path, change: str) -> None:
+    place = written(tmp_path, locked)
     make, words = CHANGES[change]
     make(nodes[0])
     with pytest.raises(LockError, match=words) as caught:
@@ -155,18 +180,18 @@ def test_pixels_that_changed_alone_are_noticed_where_files_were_hashed(nodes: li
         wb.open_cohort(nodes, lock=whole)
 
 
-def test_an_extract_that_is_not_opened_is_named(nodes: list[Path], tmp_path: Path) -> None:
-    place = wb.open_cohort(nodes).lock(tmp_path / "lock.json")
+def test_an_extract_that_is_not_opened_is_named(pristine: list[Path], tmp_path: Path) -> None:
+    place = wb.open_cohort(pristine).lock(tmp_path / "lock.json")
     with pytest.raises(LockError, match=r"1 extract\(s\) not opened \(south\)"):
-        wb.open_cohort(nodes[0], lock=place)
-    only = wb.open_cohort(nodes[0]).lock(tmp_path / "one.json")
+        wb.open_cohort(pristine[0], lock=place)
+    only = wb.open_cohort(pristine[0]).lock(tmp_path / "one.json")
     with pytest.raises(LockError, match=r"1 extract\(s\) that it does not know \(south\)"):
-        wb.open_cohort(nodes, lock=only)
+        wb.open_cohort(pristine, lock=only)
 
 
-def test_a_lock_file_that_is_not_there_is_misuse(nodes: list[Path], tmp_path: Path) -> None:
+def test_a_lock_file_that_is_not_there_is_misuse(pristine: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"lock\.json"):
-        wb.open_cohort(nodes, lock=tmp_path / "lock.json")
+        wb.open_cohort(pristine, lock=tmp_path / "lock.json")
 
 
 @pytest.mark.parametrize(
@@ -207,31 +232,30 @@ SEALED = [name for name in EDITS if name not in (*FITTING, *SHAPELESS)]
 
 
 @pytest.mark.parametrize(("edit", "sealed"), [*((name, False) for name in EDITS), *((name, True) for name in SEALED)])
-def test_a_lock_file_changed_by_hand_is_refused(nodes: list[Path], tmp_path: Path, edit: str, *, sealed: bool) -> None:
-    place = wb.open_cohort(nodes[:1]).where("modality = 'CT'").lock(tmp_path / "lock.json")
-    content = json.loads(place.read_text("utf-8"))
+def test_a_lock_file_changed_by_hand_is_refused(
+    pristine: list[Path], locked_ct: str, tmp_path: Path, edit: str, *, sealed: bool
+) -> None:
+    content = json.loads(locked_ct)
     EDITS[edit](content)
     if sealed:
         content["sha256"] = _digest(content)
-    place.write_text(json.dumps(content))
+    place = written(tmp_path, json.dumps(content))
     with pytest.raises(LockError, match=r"lock\.json.*not as one is written|not as one is written.*lock\.json"):
         read_lock(place)
     with pytest.raises(LockError):
-        wb.open_cohort(nodes[:1], lock=place)
+        wb.open_cohort(pristine[:1], lock=place)
 
 
-def test_spaces_and_order_of_a_lock_file_say_nothing(nodes: list[Path], tmp_path: Path) -> None:
-    place = wb.open_cohort(nodes).where("modality = 'CT'").lock(tmp_path / "lock.json")
-    content = json.loads(place.read_text("utf-8"))
-    place.write_text(json.dumps(content, indent=4, sort_keys=True))
-    assert len(wb.open_cohort(nodes, lock=place).series) == 4
+def test_spaces_and_order_of_a_lock_file_say_nothing(pristine: list[Path], locked_ct: str, tmp_path: Path) -> None:
+    place = written(tmp_path, json.dumps(json.loads(locked_ct), indent=4, sort_keys=True))
+    assert len(wb.open_cohort(pristine[:1], lock=place).series) == 2
 
 
-def test_the_command_line_locks_and_opens(nodes: list[Path], tmp_path: Path) -> None:
+def test_the_command_line_locks_and_opens(pristine: list[Path], tmp_path: Path) -> None:
     from workbench.cli import workbench
 
     place = str(tmp_path / "lock.json")
-    given = [str(node) for node in nodes]
+    given = [str(node) for node in pristine]
     run = CliRunner().invoke(workbench, ["lock", *given, "--where", "modality = 'MR'", "--out", place])
     assert (run.exit_code, run.output.strip()) == (0, place)
     shown = CliRunner().invoke(workbench, ["open", *given, "--lock", place, "--json"])

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories
+from tests.tries import tries
 from workbench.dicom.pixels.codecs import decodable
 from workbench.dicom.scan import scan
 from workbench.dicom.series import Series, choose, choose_part, iterate_series
@@ -140,7 +141,7 @@ ODD_PLACES = st.dictionaries(
 
 
 @given(st.lists(st.tuples(ODD, ODD_NUMBERS, ODD_PLACES), min_size=1, max_size=4))
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=tries(150))
 def test_no_header_however_odd_stops_the_planning(
     tmp_path_factory: Any, cases: list[tuple[dict[str, Any], ...]]
 ) -> None:

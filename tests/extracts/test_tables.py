@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.tries import tries
 from workbench.extracts.delimited import MAX_BROKEN, MAX_BYTES, MAX_RECORD
 from workbench.extracts.tables import Table, read_table
 
@@ -63,7 +64,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]], set[int]]:
     return header, [list(cells) for cells in draw(st.lists(row, min_size=1, max_size=6))], numeric
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     table=tables(),
     separator=st.sampled_from(",;|\t"),
@@ -231,7 +232,7 @@ def test_messages_hold_no_values(tmp_path: Path) -> None:
     assert not any(word in finding.message for finding in table.findings for word in ("SECRET", "Ana", "1961"))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=60) | st.text('ab1;,|\t"\r\n\0 ', max_size=60).map(str.encode),
     st.sampled_from([".csv", ".parquet"]),

@@ -5,27 +5,26 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import workbench as wb
+from tests.running import run
 from workbench.errors import EmptyExtract, EntryFileError, ExtractError, PathNotFound, UnsafePath, WorkbenchError
 
 
 @pytest.fixture
-def plain(federation: Path, tmp_path: Path) -> Path:
+def plain(small_federation: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "cedro"
-    shutil.copytree(federation / "extracts" / "cedro", folder)
+    shutil.copytree(small_federation / "extracts" / "cedro", folder)
     return folder
 
 
 @pytest.fixture
-def service(federation: Path, tmp_path: Path) -> Path:
-    shutil.copytree(federation / "datalake", tmp_path / "datalake", symlinks=True)
-    shutil.copytree(federation / "extracts" / "aurora", tmp_path / "extracts" / "aurora", symlinks=True)
+def service(small_federation: Path, tmp_path: Path) -> Path:
+    shutil.copytree(small_federation / "datalake", tmp_path / "datalake", symlinks=True)
+    shutil.copytree(small_federation / "extracts" / "aurora", tmp_path / "extracts" / "aurora", symlinks=True)
     return tmp_path / "extracts" / "aurora"
 
 
@@ -35,10 +34,6 @@ def images(folder: Path) -> list[Path]:
 
 def found(cohort: wb.Cohort, code: str) -> list[dict]:
     return cohort.sql(f"select * from findings where code = '{code}'").to_dict("records")
-
-
-def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "workbench", *arguments], capture_output=True, text=True, cwd=cwd)
 
 
 def test_a_path_that_does_not_exist() -> None:
@@ -75,7 +70,7 @@ def test_a_file_cut_within_its_header_never_stops_the_rest(plain: Path, keep: in
     codes = {f["code"] for f in cohort.sql("select * from findings where path <> ''").to_dict("records")
              if f["path"] == victim.relative_to(plain).as_posix()}  # fmt: skip
     assert codes & {"file-truncated", "header-unreadable", "file-not-dicom", "identity-missing"}
-    assert len(cohort.patients) == 8
+    assert len(cohort.patients) == 4
 
 
 def test_text_renamed_dcm(plain: Path) -> None:
@@ -91,7 +86,7 @@ def test_an_index_that_names_a_folder_which_is_not_there(service: Path) -> None:
     cohort = wb.open_cohort(service, link_roots=[service.parent.parent / "datalake"])
     (finding,) = found(cohort, "series-folder-missing")
     assert "0000" in finding["path"] + finding["message"]
-    assert len(cohort.patients) == 8
+    assert len(cohort.patients) == 4
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", '[{"studyId": "x"}]', "null"])
@@ -127,7 +122,7 @@ def test_links_in_a_circle_end(plain: Path) -> None:
     (plain / "again").symlink_to(plain, target_is_directory=True)
     n = len(images(plain.resolve()))
     assert n
-    assert len(wb.open_cohort(plain).patients) == 8
+    assert len(wb.open_cohort(plain).patients) == 4
 
 
 CSV = {
@@ -163,7 +158,7 @@ def test_duplicate_patient_rows_are_kept_and_named(plain: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"\x00\x01\x02" * 100, b"patient_id\n", b"a,b\n1,2,3\n4\n"])
 def test_a_table_that_is_no_table_never_stops_the_images(plain: Path, content: bytes) -> None:
     (plain / "clinical.csv").write_bytes(content)
-    assert len(wb.open_cohort(plain).series) == 16
+    assert len(wb.open_cohort(plain).series) == 8
 
 
 def test_a_file_nobody_may_read(plain: Path) -> None:
@@ -195,12 +190,11 @@ def test_the_command_line_says_what_where_and_what_to_do(tmp_path: Path) -> None
     assert "Traceback" not in empty.stderr
 
 
-def test_an_unwritable_cache_names_the_remedy(plain: Path, tmp_path: Path) -> None:
+def test_an_unwritable_cache_names_the_remedy(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    environment = {**os.environ, "WORKBENCH_CACHE": str(blocked / "cache")}
-    done = subprocess.run([sys.executable, "-m", "workbench", "open", str(plain)], capture_output=True, text=True,
-                          env=environment)  # fmt: skip
+    monkeypatch.setenv("WORKBENCH_CACHE", str(blocked / "cache"))
+    done = run("open", str(plain))
     assert done.returncode == 1
     assert "WORKBENCH_CACHE" in done.stderr
     assert "Traceback" not in done.stderr

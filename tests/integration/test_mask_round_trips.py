@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from tests.strategies import hollow_masks
+from tests.tries import tries
 from workbench.dicom.stacks.geometry import Grid, grid_from
 from workbench.labels import masks_on_grid
 from workbench.synthetic.draws import make_plan
@@ -49,7 +50,7 @@ def written(path: Path, name: str, mask: np.ndarray) -> Grid:
     return grid_from(positions, orientation, place.spacing, SHAPE[1:], frame_of_reference_uid=series.frame_uid)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(mask=hollow_masks(SHAPE), name=st.sampled_from(sorted(SERIES)))
 def test_contours_give_back_masks_with_holes_and_parts(
     tmp_path_factory: pytest.TempPathFactory, mask: np.ndarray, name: str

@@ -26,6 +26,7 @@ from benchmarks.irregular_inputs import CASES, EVEN, Case, slices, with_localise
 from benchmarks.irregular_readers import READERS, Answer, Refusal, of_workbench
 from benchmarks.irregular_truth import compare, judge
 from tests.conftest import absent
+from tests.tries import tries
 from workbench.errors import UnstackableSeries
 
 pytestmark = pytest.mark.slow
@@ -209,7 +210,7 @@ def test_world_is_lps_and_turns_to_ras_at_export_alone(written: Written, sitk: A
     np.testing.assert_allclose(ras @ [1, 2, 3, 1], np.diag([-1, -1, 1, 1]) @ ds["affine"].values @ [3, 2, 1, 1])
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=tries(15), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(order=st.permutations(range(13)))
 def test_the_order_of_files_changes_nothing(order: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Mixed orientation, a localiser inside, any file names."""
@@ -287,7 +288,7 @@ def test_what_we_give_for_each_input(case: Case, tmp_path: Path) -> None:
     assert found == EXPECTED[case.name], answer if isinstance(answer, Refusal) else outcome.words
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=tries(12), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(share=st.one_of(st.floats(0, 0.009), st.floats(0.011, 0.3)), slice_=st.integers(1, 4))
 def test_one_slice_off_by_more_than_1_percent_of_a_step_costs_the_affine(
     share: float, slice_: int, tmp_path_factory: pytest.TempPathFactory

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.labels.objects import AXIAL, oblique, stack
+from tests.tries import tries
 from workbench.dicom.stacks.geometry import Grid
 from workbench.errors import ChangedFile, LabelError, PathNotFound
 from workbench.labels.nifti import masks_of
@@ -53,7 +54,7 @@ def test_labels_become_segments_in_lps(tmp_path: Path, suffix: str, dtype: str) 
     assert masks.findings == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(
     order=st.permutations([0, 1, 2]),
     flips=st.tuples(*[st.booleans()] * 3),

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.labels.objects import box
+from tests.tries import tries
 from workbench.labels.polygon import fill_contours
 
 SHAPE = (9, 11)
@@ -31,14 +32,14 @@ def slow(contours: list[np.ndarray], shape: tuple[int, int]) -> tuple[np.ndarray
     return inside, path
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(st.lists(coarse, min_size=1, max_size=3))
 def test_fill_equals_the_definition_point_by_point(contours: list[np.ndarray]) -> None:
     inside, path = slow(contours, SHAPE)
     np.testing.assert_array_equal(fill_contours(contours, shape=SHAPE), inside | path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(st.lists(st.tuples(st.floats(-4, 14), st.floats(-4, 14)), min_size=3, max_size=12))
 def test_fill_equals_scikit_image_off_the_path(points: list[tuple[float, float]]) -> None:
     from skimage.measure import grid_points_in_poly
@@ -49,7 +50,7 @@ def test_fill_equals_scikit_image_off_the_path(points: list[tuple[float, float]]
     np.testing.assert_array_equal(fill_contours([vertices], shape=SHAPE)[off_path], expected[off_path])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(coarse, st.integers(0, 8))
 def test_neither_start_nor_direction_of_a_contour_matters(vertices: np.ndarray, start: int) -> None:
     expected = fill_contours([vertices], shape=SHAPE)

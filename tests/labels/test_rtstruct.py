@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.labels.objects import FRAME, Region, box, oblique, stack, to_world, write_rtstruct
+from tests.tries import tries
 from workbench.dicom.stacks.geometry import Grid, grid_from
 from workbench.labels import Masks, contours, describe, masks_on_grid
 
@@ -49,7 +50,7 @@ def test_box_lands_on_its_voxels_on_every_grid(tmp_path: Path, name: str) -> Non
     assert masks.kind == "mask"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     mask=arrays(bool, (2, 8, 10), elements=st.booleans()),
     name=st.sampled_from(sorted(GRIDS)),

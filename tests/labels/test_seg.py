@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
 from tests.labels.objects import FRAME, make_seg, oblique, stack, uid, write_seg
+from tests.tries import tries
 from workbench.dicom.stacks.geometry import Grid, grid_from
 from workbench.errors import LabelError
 from workbench.labels import Masks, masks_on_grid
@@ -60,7 +61,7 @@ def shift(path: Path, *, by: np.ndarray) -> Path:
     return path
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(masks=arrays(bool, (3, *SHAPE), elements=st.booleans()), name=st.sampled_from(sorted(GRIDS)))
 def test_any_masks_come_back_on_any_grid(tmp_path: Path, masks: np.ndarray, name: str) -> None:
     if not masks.any():

@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from tests.labels.objects import FRAME, oblique, stack, write_seg
+from tests.tries import tries
 from workbench.dicom.stacks.geometry import Grid, grid_from
 from workbench.errors import ChangedFile, LabelError, UsageError, WorkbenchError
 from workbench.labels import Masks, masks_on_grid, seg_layers
@@ -274,7 +275,7 @@ def test_only_nearest_is_offered(tmp_path: Path) -> None:
         masks_on_grid(path, grid=stack(), resample="linear")  # type: ignore[arg-type]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(labels=arrays(np.uint8, SHAPE, elements=st.integers(0, 3)), compressed=st.booleans())
 def test_any_labelmap_comes_back(tmp_path: Path, labels: np.ndarray, compressed: bool) -> None:
     if not labels.any():
@@ -317,7 +318,7 @@ def test_impossible_sizes_are_refused_before_anything_is_allocated(tmp_path: Pat
         masks_on_grid(path, grid=stack())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_gives_masks_or_our_error(tmp_path: Path, data: st.DataObject) -> None:
     good = tmp_path / "good.dcm"

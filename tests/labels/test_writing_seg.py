@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests import factories, multiframe
 from tests.labels import objects
 from tests.strategies import hollow_masks
+from tests.tries import tries
 from workbench.arrays import open_series
 from workbench.errors import GridMismatch, LabelError, PathNotFound, SeriesNotFound, UsageError
 from workbench.labels import describe, masks_on_grid
@@ -47,7 +48,7 @@ def masks(*arrays: np.ndarray, folder: Path | list[Path], names: tuple[str, ...]
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=tries(15), deadline=None)
 @given(first=hollow_masks(SHAPE), second=hollow_masks(SHAPE), kind=st.sampled_from(["BINARY", "LABELMAP"]))
 def test_masks_with_holes_and_parts_come_back_as_they_were(
     series: Path, tmp_path_factory: pytest.TempPathFactory, first: np.ndarray, second: np.ndarray, kind: Any
@@ -60,7 +61,7 @@ def test_masks_with_holes_and_parts_come_back_as_they_were(
     assert [s.name for s in read.segments] == ["a", "b"]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=tries(10), deadline=None)
 @given(steps=st.integers(0, 2**32 - 1), kind=st.sampled_from(["probability", "occupancy"]))
 def test_fractions_come_back_in_steps_of_one_255th(
     series: Path, tmp_path_factory: pytest.TempPathFactory, steps: int, kind: Any

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests import factories
 from tests.measure.volumes import box, mask, segments, volume
+from tests.tries import tries
 from workbench.arrays import from_array
 from workbench.errors import GridMismatch, IrregularGeometry, UsageError
 from workbench.measure import agreement
@@ -88,7 +89,7 @@ blobs = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).r
 
 
 @given(blobs, blobs)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=tries(25), deadline=None)
 def test_agreement_is_symmetric(one: np.ndarray, other: np.ndarray) -> None:
     there, back = values(mask(one), mask(other)), values(mask(other), mask(one))
     for name in ("dice", "jaccard", "surface_dice", "hausdorff", "hausdorff_95", "mean_surface_distance"):

@@ -25,8 +25,8 @@ from workbench.synthetic import write_federation
 
 @pytest.fixture
 def few(cohort: Cohort) -> Cohort:
-    """Its MR series alone."""
-    return cohort.where("modality = 'MR'")
+    """The MR series of one node alone."""
+    return cohort.where("modality = 'MR' and node = 'cedro'")
 
 
 @pytest.fixture

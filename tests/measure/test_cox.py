@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.measure.remission import remission
+from tests.tries import tries
 from workbench.errors import NotMeasurable, UsageError
 from workbench.measure import cox
 from workbench.measure.separation import without_end
@@ -134,7 +135,7 @@ def test_separation_within_strata_is_told_for_its_own_term() -> None:
     assert fitted(table, "marker", "age", patient=None)["reason"].tolist() == ["", ""]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(30), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(3, 9), count=st.integers(1, 2), equal=st.booleans())
 def test_separation_is_what_a_search_of_all_directions_finds(seed: int, n: int, count: int, equal: bool) -> None:
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tests.measure import solids
+from tests.tries import tries
 from workbench.measure.features import features
 from workbench.measure.intensity import (
     discretised,
@@ -24,7 +25,7 @@ from workbench.measure.settings import Settings
 numbers = arrays.arrays(np.float64, st.integers(2, 60), elements=st.integers(-1000, 1000).map(float))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(numbers.filter(lambda x: x.min() < x.max()))
 def test_statistics_are_those_of_scipy(x: np.ndarray) -> None:
     found = intensity_features(x)
@@ -107,7 +108,7 @@ def brute_peaks(values: np.ndarray, kept: np.ndarray, spacing: tuple) -> tuple[f
     return max(peak for i, peak in peaks.items() if flat[i] == largest), max(peaks.values())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=tries(20), deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(2.0, 2.0, 2.0), (5.0, 1.5, 3.0), (8.0, 8.0, 8.0)]))
 def test_peaks_are_means_over_a_sphere_of_a_cubic_centimetre(seed: int, spacing: tuple) -> None:
     random = np.random.default_rng(seed)
@@ -135,7 +136,7 @@ def test_a_peak_looks_beyond_the_segment() -> None:
     assert found["local_peak"] == pytest.approx(162 / inside)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=tries(20), deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(1.0, 1.0, 1.0), (3.0, 0.5, 0.8)]))
 def test_autocorrelation_is_that_of_all_pairs(seed: int, spacing: tuple) -> None:
     random = np.random.default_rng(seed)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests import factories
 from tests.measure.volumes import box, mask, segments, volume
+from tests.tries import tries
 from workbench.errors import IrregularGeometry, UsageError
 from workbench.measure import closing, dilate, erode, fill_holes, largest_part, opening, remove_small
 
@@ -45,7 +46,7 @@ def narrow(array: np.ndarray) -> np.ndarray:
 
 
 @given(blobs, radii)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=tries(15), deadline=None)
 def test_balls_are_those_of_a_brute_force(array: np.ndarray, mm: float) -> None:
     given_ = mask(array, SPACING, (10, 20, 30))
     assert (dilate(given_, mm=mm).values == brute_dilate(array, mm)).all()
@@ -57,7 +58,7 @@ def test_balls_are_those_of_a_brute_force(array: np.ndarray, mm: float) -> None:
 
 
 @given(blobs, radii)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=tries(25), deadline=None)
 def test_opening_only_removes_and_closing_only_adds_and_twice_is_once(array: np.ndarray, mm: float) -> None:
     given_ = mask(array, SPACING)
     opened, closed = opening(given_, mm=mm), closing(given_, mm=mm)

@@ -13,6 +13,7 @@ from scipy.spatial.distance import pdist
 
 from tests import factories
 from tests.measure import solids
+from tests.tries import tries
 from workbench.measure.features import features
 from workbench.measure.in_slice import in_slice_diameters
 from workbench.measure.mesh import mesh_of
@@ -155,7 +156,7 @@ def test_intensities_shift_the_centre_of_mass() -> None:
 masks = arrays.arrays(bool, st.tuples(*[st.integers(1, 6)] * 3)).filter(np.any)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(masks)
 def test_moments_are_those_of_the_voxel_centres(mask: np.ndarray) -> None:
     spacing = (2.0, 0.5, 1.5)
@@ -177,7 +178,7 @@ def corners_in_slice(part: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     return np.concatenate(points) * spacing
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=tries(80), deadline=None)
 @given(masks, st.sampled_from([(1.0, 1.0), (0.5, 1.5)]))
 def test_in_slice_diameters_are_those_of_every_part_in_every_slice(
     mask: np.ndarray, spacing: tuple[float, float]
@@ -209,7 +210,7 @@ def test_a_diameter_does_not_cross_a_gap() -> None:
     assert in_slice_diameters(mask, (1, 1))[0] == pytest.approx(4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(masks)
 def test_a_mesh_is_closed(mask: np.ndarray) -> None:
     mesh = mesh_of(mask, (1, 2, 3))

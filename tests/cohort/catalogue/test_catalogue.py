@@ -26,9 +26,10 @@ _ROWS = """
         BodyPartExamined, license_short_name, crdc_series_uuid, series_size_MB)"""
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> wb.catalogue.Catalogue:
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> wb.catalogue.Catalogue:
     """An archive of four series, in the columns of the real index, normalised by the code that does it for real."""
+    tmp_path = tmp_path_factory.mktemp("archive")
     run = duckdb.connect().execute
     uuid = "'00000000-0000-4000-8000-0000000000' || crdc_series_uuid"
     run(f"""copy (select * replace ({uuid}.replace('u', '0') as crdc_series_uuid),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydicom.dataset import Dataset
 import workbench as wb
 from tests import factories
 from tests.cohort.made import Made, cohort_of, image, mask
+from tests.running import run
 from workbench.cohort.minimum import Checked, checks
 from workbench.errors import PathNotFound, UsageError
 from workbench.extracts.record import ClinicalRow, StudyRef
@@ -280,46 +280,45 @@ def test_dates_of_one_patient_alone_are_absent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lacking", DESCRIPTION)
-def test_what_the_description_does_not_say_fails(tmp_path: Path, lacking: str) -> None:
+def test_what_the_description_does_not_say_fails(tabled: wb.Cohort, lacking: str) -> None:
     ids = dict(zip(DESCRIPTION, ("ann-number", "ann-type", "ann-experience", "ann-sequence"), strict=True))
-    cohort = _tabled(tmp_path)
-    found = cohort.check(description={**DESCRIPTION, lacking: ""})
+    found = tabled.check(description={**DESCRIPTION, lacking: ""})
     assert {name for name in failing(found) if name.startswith("ann-")} == {ids[lacking]}
 
 
-def _tabled(folder: Path) -> wb.Cohort:
+@pytest.fixture(scope="module")
+def tabled(tmp_path_factory: pytest.TempPathFactory) -> wb.Cohort:
     """Two nodes of tables alone; one has a structure set."""
     north = Made([image("P1", "1"), mask("P1", "1", ["1.1"], kind="structure-set", Modality="RTSTRUCT")])
-    return cohort_of(folder, {"north": north, "south": Made([image("Q1", "2")])})
+    return cohort_of(tmp_path_factory.mktemp("tabled"), {"north": north, "south": Made([image("Q1", "2")])})
 
 
-def test_a_description_by_node_from_a_file(tmp_path: Path) -> None:
+def test_a_description_by_node_from_a_file(tabled: wb.Cohort, tmp_path: Path) -> None:
     place = tmp_path / "description.json"
     place.write_text(json.dumps({"north": DESCRIPTION}))
-    found = _tabled(tmp_path).check(description=place)
+    found = tabled.check(description=place)
     # The dataset without annotations has nothing to describe.
     assert [(count.node, count.n, count.n_ok) for count in found["ann-number"].counts] == [("north", 1, 1)]
 
 
 @pytest.mark.parametrize("wrong", ["[1]", "{", '{"east": {}}', '{"annotators": 3}'])
-def test_a_description_that_is_none_is_refused(tmp_path: Path, wrong: str) -> None:
+def test_a_description_that_is_none_is_refused(tabled: wb.Cohort, tmp_path: Path, wrong: str) -> None:
     place = tmp_path / "description.json"
     place.write_text(wrong)
     with pytest.raises(UsageError, match="description"):
-        _tabled(tmp_path).check(description=place)
+        tabled.check(description=place)
     with pytest.raises(PathNotFound):
-        _tabled(tmp_path / "other").check(description=tmp_path / "absent.json")
+        tabled.check(description=tmp_path / "absent.json")
 
 
-def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_profile_is_refused(tabled: wb.Cohort) -> None:
     with pytest.raises(UsageError, match="eucaim-minimum"):
-        _tabled(tmp_path).check("eucaim-maximum")
+        tabled.check("eucaim-maximum")
 
 
-def test_structure_sets_fail_the_formats_of_tier_3_alone(tmp_path: Path) -> None:
-    cohort = _tabled(tmp_path)
-    assert "tier3-formats" in cohort.check(tier3=True).failing
-    found = cohort.check()
+def test_structure_sets_fail_the_formats_of_tier_3_alone(tabled: wb.Cohort) -> None:
+    assert "tier3-formats" in tabled.check(tier3=True).failing
+    found = tabled.check()
     assert found["tier3-formats"].result == "fail"
     assert "tier3-formats" not in found.failing
 
@@ -395,10 +394,10 @@ def test_html_escapes_and_text_stays_on_its_line(tmp_path: Path) -> None:
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "workbench", "check", *arguments], capture_output=True, text=True)
+    return run("check", *arguments)
 
 
-def test_the_command_ends_with_0_unless_strict(federation: Path, tmp_path: Path) -> None:
+def test_the_command_ends_with_0_unless_strict(federation: Path) -> None:
     cedro = str(federation / "extracts" / "cedro")
     done = _run(cedro)
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import workbench as wb
 from tests.cohort.made import Made, cohort_of, image, mask
+from tests.tries import tries
 from workbench.cohort.questions.sampling import Part, allocate, divided, score
 from workbench.errors import QueryError, UsageError
 from workbench.extracts.record import ClinicalRow
@@ -191,7 +192,7 @@ uids = st.integers(0, 7).map(str)
 
 
 @pytest.mark.slow
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(st.sampled_from("nsw"), st.integers(0, 9), uids, uids, uids), min_size=1, max_size=14),
     seed=st.integers(0, 5),

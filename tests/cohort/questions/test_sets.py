@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import workbench as wb
 from tests.cohort.made import Made, cohort_of, image
+from tests.tries import tries
 from workbench.errors import UsageError
 
 
@@ -112,7 +113,7 @@ conditions = st.sampled_from(
 
 
 @pytest.mark.slow
-@settings(max_examples=12)
+@settings(max_examples=tries(12))
 @given(conditions, conditions)
 def test_sets_of_cohorts_are_sets_of_patients(cohort: wb.Cohort, one: str, two: str) -> None:
     a, b = cohort.where(one), cohort.where(two)

@@ -12,12 +12,11 @@ from workbench.cohort import Cohort
 from workbench.errors import UsageError
 
 
-@pytest.fixture
-def extract(federation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An extract whose patients are of two centres, but for one of none."""
-    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "trial"
-    shutil.copytree(federation / "extracts" / "cedro", folder)
+@pytest.fixture(scope="module")
+def trial(small_federation: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An extract whose patients are of two centres, but for one of none. No test changes it."""
+    folder = tmp_path_factory.mktemp("trial") / "trial"
+    shutil.copytree(small_federation / "extracts" / "cedro", folder)
     for table in folder.glob("*.csv"):
         table.unlink()
     whole = wb.open_cohort(folder)
@@ -27,13 +26,19 @@ def extract(federation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return folder
 
 
+@pytest.fixture
+def extract(trial: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return Path(shutil.copytree(trial, tmp_path / "trial"))
+
+
 def by_node(cohort: Cohort, table: str, column: str) -> set[tuple[str, str]]:
     return set(cohort.sql(f'select distinct node, {column} from "{table}"').itertuples(index=False, name=None))
 
 
-def test_every_table_carries_the_node_of_the_patient(extract: Path) -> None:
-    whole = wb.open_cohort(extract)
-    cohort = wb.open_cohort(extract, node_column="center")
+def test_every_table_carries_the_node_of_the_patient(trial: Path) -> None:
+    whole = wb.open_cohort(trial)
+    cohort = wb.open_cohort(trial, node_column="center")
     assert whole.nodes == ["trial"]
     assert cohort.nodes == ["east", "north", "trial", "west"]
     assert len(cohort.series) == len(whole.series)
@@ -49,8 +54,8 @@ def test_every_table_carries_the_node_of_the_patient(extract: Path) -> None:
         assert {owner[uid] == at for at, uid in by_node(cohort, table, "SeriesInstanceUID")} == {True}
 
 
-def test_patients_of_no_centre_stay_with_the_extract_and_are_told(extract: Path) -> None:
-    cohort = wb.open_cohort(extract, node_column="center")
+def test_patients_of_no_centre_stay_with_the_extract_and_are_told(trial: Path) -> None:
+    cohort = wb.open_cohort(trial, node_column="center")
     told = cohort.sql("select node, patient_id, message from findings where code = 'centre-unclear'")
     assert list(told["node"]) == ["trial"]
     assert set(told["patient_id"]) == set(cohort.patients.query("node == 'trial'")["patient_id"])
@@ -68,8 +73,8 @@ def test_findings_stand_once_with_the_node_they_concern(extract: Path) -> None:
     assert len(cohort.where("node = 'west'").sql(query)) == 1
 
 
-def test_images_of_a_centre_load(extract: Path) -> None:
-    cohort = wb.open_cohort(extract, node_column="center").where("node = 'west' and kind = 'image'")
+def test_images_of_a_centre_load(trial: Path) -> None:
+    cohort = wb.open_cohort(trial, node_column="center").where("node = 'west' and kind = 'image'")
     uid = cohort.series["SeriesInstanceUID"][0]
     assert cohort.load(uid).attrs["node"] == "west"
     assert set(cohort.to_datatree().children) == {"west"}
@@ -87,25 +92,25 @@ def test_opened_again_it_is_reused_and_split_anew_when_the_table_changes(extract
     assert wb.open_cohort(extract).nodes == ["trial"]
 
 
-def test_centre_named_as_another_node_is_refused(extract: Path, tmp_path: Path) -> None:
+def test_centre_named_as_another_node_is_refused(trial: Path, tmp_path: Path) -> None:
     other = tmp_path / "west"
-    shutil.copytree(extract, other)
+    shutil.copytree(trial, other)
     with pytest.raises(UsageError, match="both be node 'west'"):
-        wb.open_cohort([other, extract], node_column={str(extract): "center"})
+        wb.open_cohort([other, trial], node_column={str(trial): "center"})
 
 
-def test_arguments_of_one_extract_are_given_by_path_where_there_are_several(extract: Path, tmp_path: Path) -> None:
+def test_arguments_of_one_extract_are_given_by_path_where_there_are_several(trial: Path, tmp_path: Path) -> None:
     other, table = tmp_path / "other", tmp_path / "labs.csv"
-    shutil.copytree(extract, other)
-    patient = wb.open_cohort(extract).patients["patient_id"][0]
+    shutil.copytree(trial, other)
+    patient = wb.open_cohort(trial).patients["patient_id"][0]
     table.write_text(f"patient_id,psa\n{patient},4.2\n")
     for name in ("clinical", "index", "links"):
         with pytest.raises(UsageError, match="for several extracts"):
-            wb.open_cohort([extract, other], **{name: table})
-    cohort = wb.open_cohort([extract, other], clinical={str(other): table})
+            wb.open_cohort([trial, other], **{name: table})
+    cohort = wb.open_cohort([trial, other], clinical={str(other): table})
     assert set(cohort.values.query("raw_variable == 'psa'")["node"]) == {"other"}
     table.write_text(f"patient_id,psa\n{patient},5.1\n")
-    changed = wb.open_cohort([extract, other], clinical={str(other): table})
+    changed = wb.open_cohort([trial, other], clinical={str(other): table})
     assert list(changed.values.query("raw_variable == 'psa'")["raw_value"]) == ["5.1"]
 
 

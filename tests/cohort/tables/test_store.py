@@ -23,9 +23,9 @@ from workbench.options import options
 
 
 @pytest.fixture
-def extract(federation: Path, tmp_path: Path) -> Path:
+def extract(small_federation: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "boreal"
-    shutil.copytree(federation / "extracts" / "boreal", folder)
+    shutil.copytree(small_federation / "extracts" / "boreal", folder)
     return folder
 
 
@@ -34,6 +34,24 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("WORKBENCH_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="module")
+def built(small_federation: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+    """An extract that no test changes, a cache that holds it, and how its cohort prints."""
+    extract, folder = small_federation / "extracts" / "boreal", tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_CACHE", str(folder))
+        return extract, folder, repr(wb.open_cohort(extract))
+
+
+@pytest.fixture
+def known(built: tuple[Path, Path, str], cache: Path) -> tuple[Path, str]:
+    """The extract and how its cohort prints; the cache of the test holds it already."""
+    extract, folder, printed = built
+    shutil.copytree(folder, cache)
+    assert wb.open_cohort(extract).extracts[0].reused
+    return extract, printed
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -102,8 +120,8 @@ def test_an_open_cohort_stays_what_it_was_when_the_extract_is_opened_anew(extrac
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_tables_another_process_replaced_are_an_error_of_ours(extract: Path, cache: Path, name: str) -> None:
-    opened = wb.open_cohort(extract).extracts[0]
+def test_tables_another_process_replaced_are_an_error_of_ours(known: tuple[Path, str], name: str) -> None:
+    opened = wb.open_cohort(known[0]).extracts[0]
     opened.table(name).unlink()
     with pytest.raises(WorkbenchError, match="open the cohort again"):
         wb.Cohort([opened])
@@ -155,13 +173,13 @@ def test_a_full_disk_is_a_clear_error_and_leaves_nothing_half_written(
         with pytest.raises(WriteError, match="No space left on device"):
             wb.open_cohort(extract)
     assert [path for path in cache.rglob("*") if path.is_file()] == []
-    assert len(wb.open_cohort(extract).patients) == 8
+    assert len(wb.open_cohort(extract).patients) == 4
 
 
 @pytest.mark.parametrize("name", ["series-*.parquet", "instances-*.parquet", "extract.json", "headers.parquet"])
 @pytest.mark.parametrize("damage", ["removed", "emptied", "cut"])
-def test_a_damaged_cache_is_built_again(extract: Path, cache: Path, name: str, damage: str) -> None:
-    expected = repr(wb.open_cohort(extract))
+def test_a_damaged_cache_is_built_again(known: tuple[Path, str], cache: Path, name: str, damage: str) -> None:
+    extract, expected = known
     (file,) = cache.rglob(name)
     if damage == "removed":
         file.unlink()

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.strategies import Element, headers, part10
+from tests.tries import tries
 from workbench.dicom.headers import steps
 from workbench.dicom.headers.ahead import layout_at
 from workbench.dicom.headers.heads import Heads
@@ -60,7 +61,7 @@ def series(syntax: str, count: int, *, without: int = -1, undefined: bool = Fals
 
 
 @given(st.lists(headers(), min_size=1, max_size=3), st.data())
-@settings(max_examples=40, **_SETTINGS)
+@settings(max_examples=tries(40), **_SETTINGS)
 def test_damaged_copies_side_by_side_give_what_going_step_by_step_gives(
     cases: list[tuple[bytes, str]], draw: st.DataObject
 ) -> None:

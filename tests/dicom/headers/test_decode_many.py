@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tries import tries
 from workbench.dicom.headers.decode_many import decimals, plain_texts, whole_numbers
 
 PIECES = st.one_of(
@@ -33,7 +34,7 @@ def one_by_one(value: bytes) -> list[float] | None:
 
 
 @given(st.lists(st.lists(PIECES, min_size=2, max_size=2).map("\\".join), min_size=1, max_size=4))
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=tries(400), derandomize=True, deadline=None)
 def test_numbers_are_what_python_reads(values: list[str]) -> None:
     raws = [value.encode() for value in values]
     found = decimals(*laid_out(raws), 2)
@@ -42,7 +43,7 @@ def test_numbers_are_what_python_reads(values: list[str]) -> None:
 
 
 @given(st.lists(st.text(" !AZaz09.\\é\0", max_size=8), min_size=1, max_size=4))
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=tries(300), derandomize=True, deadline=None)
 def test_texts_are_what_python_strips(values: list[str]) -> None:
     found = plain_texts(*laid_out([value.encode() for value in values]))
     if found is not None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.strategies import NESTED, PRIVATE, Element, headers, part10
+from tests.tries import tries
 from workbench.dicom.headers.columns import columns_of, to_columns
 from workbench.dicom.headers.elements import Declined, NeedMore
 from workbench.dicom.headers.heads import Heads
@@ -52,13 +53,13 @@ def assert_agrees(files: list[bytes], *, width: int = 16384) -> Found:
 
 
 @given(st.lists(headers((EXPLICIT_LE, IMPLICIT_LE, EXPLICIT_BE)), min_size=1, max_size=5))
-@settings(max_examples=70, **_SETTINGS)
+@settings(max_examples=tries(70), **_SETTINGS)
 def test_generated_headers_are_walked_as_single_files_are(cases: list[tuple[bytes, str]]) -> None:
     assert_agrees([data for data, _ in cases])
 
 
 @given(headers(), st.data())
-@settings(max_examples=20, **_SETTINGS)
+@settings(max_examples=tries(20), **_SETTINGS)
 def test_a_header_cut_or_damaged_anywhere_is_walked_as_a_single_file_is(
     case: tuple[bytes, str], draw: st.DataObject
 ) -> None:
@@ -72,7 +73,7 @@ def test_a_header_cut_or_damaged_anywhere_is_walked_as_a_single_file_is(
 
 
 @given(headers())
-@settings(max_examples=12, **_SETTINGS)
+@settings(max_examples=tries(12), **_SETTINGS)
 def test_bytes_at_hand_may_end_anywhere(case: tuple[bytes, str]) -> None:
     data = case[0]
     for width in range(150, len(data) + 8, 11):
@@ -83,7 +84,7 @@ def test_most_generated_headers_are_accepted() -> None:
     accepted = walked = 0
 
     @given(headers())
-    @settings(max_examples=150, **_SETTINGS)
+    @settings(max_examples=tries(150), **_SETTINGS)
     def count(case: tuple[bytes, str]) -> None:
         nonlocal accepted, walked
         walked += single(case[0]) is not None
@@ -223,7 +224,7 @@ def test_series_one_behind_the_other_are_decoded_run_by_run(syntax: str) -> None
 
 @given(st.lists(st.sampled_from([None, b"", b"1", b"2", b"12", b"12345678", b"12345679", b"123456789", b"1" * 130]),
                 min_size=1, max_size=12))  # fmt: skip
-@settings(max_examples=60, **_SETTINGS)
+@settings(max_examples=tries(60), **_SETTINGS)
 def test_changes_from_file_to_file_are_those_of_the_bytes(values: list[bytes | None]) -> None:
     files = [
         image(EXPLICIT_LE, *([] if value is None else [Element(0x00081030, "LO", value)]), number=row)

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from tests import factories
 from tests.strategies import Element, part10
+from tests.tries import tries
 from workbench.dicom.headers.elements import Declined, NeedMore
 from workbench.dicom.headers.fallback import referenced_series
 from workbench.dicom.headers.references import references_in, references_of_whole
@@ -44,7 +45,7 @@ TREES = st.recursive(leading(st.nothing()), leading, max_leaves=4)
 
 
 @given(st.lists(TREES, max_size=3), st.sampled_from([EXPLICIT_LE, IMPLICIT_LE]))
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=tries(150), derandomize=True, deadline=None)
 def test_generated_references_are_found_as_pydicom_finds_them(
     tmp_path_factory: pytest.TempPathFactory, trees: list[Element], syntax: str
 ) -> None:
@@ -64,7 +65,7 @@ def test_a_file_that_ends_within_a_reference_is_told() -> None:
 
 
 @given(st.lists(TREES, max_size=3), st.sampled_from([EXPLICIT_LE, IMPLICIT_LE]), st.booleans(), st.data())
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=tries(150), derandomize=True, deadline=None)
 def test_one_pass_tells_references_and_end_as_two_do(
     trees: list[Element], syntax: str, pixels: bool, draw: st.DataObject
 ) -> None:

@@ -16,6 +16,7 @@ from pydicom.multival import MultiValue
 
 from tests import factories
 from tests.strategies import Element, encoded, headers, part10
+from tests.tries import tries
 from workbench.dicom.headers.columns import BINARY, to_columns
 from workbench.dicom.headers.elements import Declined, NeedMore
 from workbench.dicom.headers.fallback import read_with_pydicom
@@ -125,7 +126,7 @@ ALL = (EXPLICIT_LE, IMPLICIT_LE, EXPLICIT_BE)
 
 
 @given(headers(ALL))
-@settings(max_examples=150, **_SETTINGS)
+@settings(max_examples=tries(150), **_SETTINGS)
 def test_generated_headers_read_as_pydicom_reads_them(
     tmp_path_factory: pytest.TempPathFactory, case: tuple[bytes, str]
 ) -> None:
@@ -134,7 +135,7 @@ def test_generated_headers_read_as_pydicom_reads_them(
 
 @pytest.mark.slow
 @given(headers(ALL))
-@settings(max_examples=10_000, **_SETTINGS)
+@settings(max_examples=tries(10_000), **_SETTINGS)
 def test_ten_thousand_generated_headers_read_as_pydicom_reads_them(
     tmp_path_factory: pytest.TempPathFactory, case: tuple[bytes, str]
 ) -> None:
@@ -142,7 +143,7 @@ def test_ten_thousand_generated_headers_read_as_pydicom_reads_them(
 
 
 @given(headers())
-@settings(max_examples=100, **_SETTINGS)
+@settings(max_examples=tries(100), **_SETTINGS)
 def test_a_header_cut_anywhere_asks_for_more_or_ends(case: tuple[bytes, str]) -> None:
     data = case[0]
     for cut in range(132, len(data), 7):
@@ -158,7 +159,7 @@ def test_most_generated_headers_are_not_declined() -> None:
     declined = total = 0
 
     @given(headers())
-    @settings(max_examples=200, **_SETTINGS)
+    @settings(max_examples=tries(200), **_SETTINGS)
     def count(case: tuple[bytes, str]) -> None:
         nonlocal declined, total
         total += 1

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories
+from tests.tries import tries
 from workbench.dicom.pixels import plain
 from workbench.dicom.pixels.frames import FrameRef, frame_refs, read_frames
 from workbench.dicom.pixels.native import read_native
@@ -47,7 +48,7 @@ def outcome(call: Any) -> Any:
     checked=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(derandomize=True, deadline=None, max_examples=80)
+@settings(derandomize=True, deadline=None, max_examples=tries(80))
 def test_both_ways_agree(
     dtype: str, syntax: str, spare: int, slope: int, intercept: int, in_one_file: bool, checked: bool, seed: int
 ) -> None:

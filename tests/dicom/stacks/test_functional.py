@@ -18,6 +18,7 @@ from tests.conftest import absent
 from tests.factories import positions
 from tests.real_table import collections, files
 from tests.strategies import functional_groups
+from tests.tries import tries
 from workbench.dicom.headers.elements import Declined
 from workbench.dicom.stacks import functional
 from workbench.dicom.stacks.functional import frame_facts, unpack
@@ -160,7 +161,7 @@ def test_legacy_converted_frames_of_a_real_object_are_placed(data_dir: Path) -> 
     assert np.allclose(np.diff([place[2] for place in found["ImagePositionPatient"]]), 2.5)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(250), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(functional_groups())
 def test_our_walk_and_pydicom_say_the_same_of_any_functional_groups(tmp_path: Path, header: bytes) -> None:
     path = tmp_path / "a"

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tests import factories
 from tests.factories import AXIAL, CORONAL, SAGITTAL, positions, turned
 from tests.strategies import stacks
+from tests.tries import tries
 from workbench.dicom.stacks.geometry import Grid, grid_from, orientation_ok
 
-QUICK = settings(derandomize=True, deadline=None, max_examples=150)
+QUICK = settings(derandomize=True, deadline=None, max_examples=tries(150))
 
 
 def grid(

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories, multiframe
+from tests.tries import tries
 from workbench.dicom.scan import scan
 from workbench.dicom.series import iterate_series
 
@@ -114,7 +115,7 @@ def check(folder: Path, truth: Truth) -> None:
 
 
 @given(truths())
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=tries(60))
 def test_any_stack_of_files(tmp_path_factory: Any, truth: Truth) -> None:
     folder = tmp_path_factory.mktemp("stack")
     write(folder, truth)
@@ -122,7 +123,7 @@ def test_any_stack_of_files(tmp_path_factory: Any, truth: Truth) -> None:
 
 
 @given(truths())
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, deadline=None, max_examples=tries(40))
 def test_any_stack_in_one_enhanced_object(tmp_path_factory: Any, truth: Truth) -> None:
     folder = tmp_path_factory.mktemp("enhanced")
     every = [(truth.places[k].round(6).tolist(), b) for b in truth.b_values for k in truth.kept]
@@ -136,7 +137,7 @@ def test_any_stack_in_one_enhanced_object(tmp_path_factory: Any, truth: Truth) -
 
 
 @given(truths(), st.data())
-@settings(derandomize=True, deadline=None, max_examples=20)
+@settings(derandomize=True, deadline=None, max_examples=tries(20))
 def test_one_image_twice_under_another_uid_is_refused_and_named(tmp_path_factory: Any, truth: Truth, data: Any) -> None:
     folder = tmp_path_factory.mktemp("twice")
     write(folder, truth)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories
+from tests.tries import tries
 from workbench.dicom.scan import scan
 from workbench.dicom.stacks.split import split
 from workbench.dicom.stacks.stack import Plan, make_plan
@@ -144,7 +145,7 @@ def test_a_second_pass_over_one_slice_is_refused_and_not_made_a_half_empty_stack
 
 
 @given(st.integers(2, 4), st.integers(1, 3), st.integers(1, 3), st.data())
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(derandomize=True, deadline=None, max_examples=tries(25))
 def test_any_grid_of_keys_with_a_frame_lost_comes_back_with_every_frame_in_its_cell(
     tmp_path_factory: pytest.TempPathFactory, n_b: int, n_echo: int, n_time: int, data: Any
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import factories
+from tests.tries import tries
 from workbench.dicom.scan import scan
 from workbench.dicom.stacks.split import split
 from workbench.dicom.stacks.stack import Plan, make_plan
@@ -162,7 +163,7 @@ def test_frames_of_a_multi_frame_object_stand_in_stored_order(tmp_path: Path) ->
     st.permutations(range(6)),
     st.sampled_from(["plain", "gap", "b", "time", "noise"]),
 )
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(derandomize=True, deadline=None, max_examples=tries(25))
 def test_order_of_files_never_matters(tmp_path_factory: Any, order: list[int], shape: str) -> None:
     folder = tmp_path_factory.mktemp("order")
     depths = (0, 2, 4, 8, 10, 12) if shape == "gap" else (0, 2, 4, 6, 8, 10)

@@ -16,6 +16,7 @@ from pydicom.pixels import apply_color_lut
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from tests import factories, multiframe
+from tests.tries import tries
 from workbench.dicom.pixels.frames import frame_refs, read_frames
 from workbench.dicom.scan import scan
 from workbench.dicom.stacks.frame_table import frame_rows
@@ -23,7 +24,7 @@ from workbench.dicom.values.palettes import has_palette, palettes, plain_entries
 from workbench.dicom.values.value_map import ValueMap, value_map
 
 COLOURS = ("Red", "Green", "Blue")
-QUICK = settings(derandomize=True, deadline=None, max_examples=100)
+QUICK = settings(derandomize=True, deadline=None, max_examples=tries(100))
 
 
 def palette(
