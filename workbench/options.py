@@ -34,8 +34,8 @@ from workbench.errors import UsageError, WriteError
 PROCESS_BYTES = 300_000_000
 #: Least memory that can be asked for, bytes.
 LEAST_MEMORY = 256_000_000
-_PROGRESS = ("auto", "bar", "lines", "off")
-_AUDIENCES = ("local", "shareable")
+#: Options that take one of a few words; the first is the default.
+_CHOICES = {"progress": ("auto", "bar", "lines", "off"), "audience": ("local", "shareable")}
 #: Below this a threshold hides next to nothing.
 _LEAST_MIN_COUNT = 3
 
@@ -70,10 +70,21 @@ class Options:
                 raise UsageError(f"{name} is no option that can be set", remedy=f"options: {', '.join(known)}")
         super().__setattr__(name, value)
 
+    def _stated(self, name: str) -> object | None:
+        """What was set here, else what the environment says; None where neither says anything."""
+        return self._set.get(name) or os.environ.get(f"WORKBENCH_{name.upper()}") or None
+
+    def _choice(self, name: str) -> str:
+        value = str(self._stated(name) or _CHOICES[name][0])
+        return _one_of(value, name, wrong=f"WORKBENCH_{name.upper()} is {value!r}")
+
+    def _choose(self, name: str, value: str) -> None:
+        self._set[name] = _one_of(value, name, wrong=f"{name} cannot be {value!r}")
+
     @property
     def cache(self) -> Path:
         """Folder for indices and caches; made on first use by :meth:`cache_folder`."""
-        value = self._set.get("cache") or os.environ.get("WORKBENCH_CACHE")
+        value = self._stated("cache")
         if value:
             return Path(str(value)).expanduser()
         sandbox = self.sandbox_path
@@ -128,42 +139,26 @@ class Options:
     @property
     def progress(self) -> str:
         """``auto``: a bar on a terminal or in a notebook, plain lines elsewhere."""
-        value = str(self._set.get("progress") or os.environ.get("WORKBENCH_PROGRESS") or "auto")
-        if value not in _PROGRESS:
-            raise UsageError(f"WORKBENCH_PROGRESS is {value!r}", remedy=f"use one of {', '.join(_PROGRESS)}")
-        return value
+        return self._choice("progress")
 
     @progress.setter
     def progress(self, value: str) -> None:
-        if value not in _PROGRESS:
-            raise UsageError(f"progress cannot be {value!r}", remedy=f"use one of {', '.join(_PROGRESS)}")
-        self._set["progress"] = value
+        self._choose("progress", value)
 
     @property
     def audience(self) -> str:
         """``local``: pseudonyms and file names are shown; ``shareable``: counts that hide small groups."""
-        value = str(self._set.get("audience") or os.environ.get("WORKBENCH_AUDIENCE") or "local")
-        if value not in _AUDIENCES:
-            raise UsageError(f"WORKBENCH_AUDIENCE is {value!r}", remedy=f"use one of {', '.join(_AUDIENCES)}")
-        return value
+        return self._choice("audience")
 
     @audience.setter
     def audience(self, value: str) -> None:
-        if value not in _AUDIENCES:
-            raise UsageError(f"audience cannot be {value!r}", remedy=f"use one of {', '.join(_AUDIENCES)}")
-        self._set["audience"] = value
+        self._choose("audience", value)
 
     @property
     def min_count(self) -> int:
         """Patients that every shareable count rests on at least."""
-        value = self._set.get("min_count") or os.environ.get("WORKBENCH_MIN_COUNT") or 5
-        try:
-            count = int(str(value))
-        except ValueError:
-            count = 0
-        if count < _LEAST_MIN_COUNT:
-            raise UsageError(f"WORKBENCH_MIN_COUNT is {value!r}", remedy="use a whole number of 3 or more")
-        return count
+        value = self._stated("min_count")
+        return 5 if value is None else _whole(value, "min_count", least=_LEAST_MIN_COUNT)
 
     @min_count.setter
     def min_count(self, value: int) -> None:
@@ -179,7 +174,7 @@ class Options:
         in smaller portions; and no more processes are started than it holds at :data:`PROCESS_BYTES` each. Images
         that are loaded are as large as they are: they are the caller's.
         """
-        value = self._set.get("memory") or os.environ.get("WORKBENCH_MEMORY")
+        value = self._stated("memory")
         return None if value is None else _bytes(value)
 
     @memory.setter
@@ -192,18 +187,10 @@ class Options:
     @property
     def workers(self) -> int:
         """Processes or threads to use at most."""
-        value = self._set.get("workers") or os.environ.get("WORKBENCH_WORKERS")
+        value = self._stated("workers")
         memory = self.memory
         most = 10**6 if memory is None else max(1, memory // PROCESS_BYTES)
-        if value is None:
-            return min(8, _cores(), most)
-        try:
-            count = int(str(value))
-        except ValueError:
-            count = 0
-        if count < 1:
-            raise UsageError(f"WORKBENCH_WORKERS is {value!r}", remedy="use a whole number of 1 or more")
-        return min(count, most)
+        return min(min(8, _cores()) if value is None else _whole(value, "workers", least=1), most)
 
     @workers.setter
     def workers(self, value: int) -> None:
@@ -236,6 +223,23 @@ class Options:
                 remedy="name a folder you may write to with WORKBENCH_CACHE",
             ) from error
         return folder
+
+
+def _one_of(value: str, name: str, *, wrong: str) -> str:
+    if value not in _CHOICES[name]:
+        raise UsageError(wrong, remedy=f"use one of {', '.join(_CHOICES[name])}")
+    return value
+
+
+def _whole(value: object, name: str, *, least: int) -> int:
+    """A whole number that an option was set to, or that its variable spells."""
+    try:
+        count = int(str(value))
+    except ValueError:
+        count = 0
+    if count < least:
+        raise UsageError(f"WORKBENCH_{name.upper()} is {value!r}", remedy=f"use a whole number of {least} or more")
+    return count
 
 
 _UNITS = {"": 1, "b": 1} | {
