@@ -27,9 +27,12 @@ CLASSES: Final = {
     "DataFrame": "a table (pandas DataFrame)",
     "DataArray": "a labelled array (ds.patient.masks(array) makes one of numpy's)",
     "Dataset": "a Dataset of a series",
+    "Catalogue": "a catalogue: wb.catalogue.extracts(cohort) or wb.catalogue.idc()",
     "Cohort": "an opened cohort: wb.open_cohort(...)",
     "Settings": "wb.measure.Settings(...)",
 }
+#: Bytes of one name within a path at most, on every file system in use.
+LONGEST_NAME: Final = 255
 _PLAIN: Final = (str, bytes, bool, int, float, complex, list, tuple, dict, set, type(None))
 
 
@@ -86,6 +89,29 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         return function(*given.args, **given.kwargs)
 
     return door
+
+
+def allowed(value: Any, annotation: str, *, name: str, among: Callable[..., Any]) -> Any:
+    """*value* as an annotation allows it, for what stands within an argument.
+
+    Parameters
+    ----------
+    annotation : str
+        As a function of the module of *among* would write it.
+
+    Raises
+    ------
+    UsageError
+        It is nothing of that kind; says what to give.
+
+    Examples
+    --------
+    >>> allowed(3, "str | None", name="node of an extract", among=allowed)
+    Traceback (most recent call last):
+        ...
+    workbench.errors.UsageError: node of an extract cannot be 3. give a text, or leave it out
+    """
+    return taken(value, _kinds(annotation, among), name=name)
 
 
 def check_fields(settings: Any, *names: str) -> None:
@@ -170,22 +196,50 @@ def _is_whole(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, Integral)
 
 
-def _is_path(value: Any) -> bool:
-    return isinstance(value, os.PathLike) or _is_text(value)
+def is_path(value: Any) -> bool:
+    """Whether it can be the path of a file: no empty text, no name longer than file systems take.
+
+    Examples
+    --------
+    >>> is_path("data/north"), is_path(""), is_path(3), is_path("a" * 300)
+    (True, False, False, False)
+    """
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str) or not value or "\0" in value:
+        return False
+    try:
+        # A name on a disk may hold bytes that are no text, but no more of them than a file system takes.
+        return max(map(len, os.fsencode(value).split(b"/"))) <= LONGEST_NAME
+    except UnicodeEncodeError:
+        return False
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value) and "\0" not in value
+def is_text(value: Any) -> bool:
+    r"""Whether it is a text with something in it that can be written down as UTF-8.
+
+    Examples
+    --------
+    >>> is_text("lung"), is_text(""), is_text(3), is_text("\udc80")
+    (True, False, False, False)
+    """
+    if not isinstance(value, str) or not value or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _NAMED: Final[dict[str, Kind]] = {
     "None": Kind("", lambda value: value is None),
-    "str": Kind("a text", _is_text),
+    "str": Kind("a text", is_text),
     "bool": Kind("True or False", lambda value: isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")),
     "int": Kind("a whole number", _is_whole),
     "float": Kind("a number", is_number),
-    "PathLike": Kind("a path", _is_path),
-    "Path": Kind("a path", _is_path),
+    "PathLike": Kind("a path", is_path),
+    "Path": Kind("a path", is_path),
     "Mapping": Kind("a mapping", lambda value: isinstance(value, Mapping)),
 }
 #: Plural of what a list may be of.
@@ -212,7 +266,7 @@ def _of(node: ast.AST, function: Callable[..., Any]) -> list[Kind]:
         It names something that is not known here.
     """
     if isinstance(node, ast.BinOp):
-        return [*_of(node.left, function), *_of(node.right, function)]
+        return _united([*_of(node.left, function), *_of(node.right, function)])
     if isinstance(node, ast.Constant):
         return [_NAMED[str(node.value)]]
     if isinstance(node, ast.Subscript):
@@ -263,7 +317,8 @@ def _subscripted(outer: str, inner: ast.AST, function: Callable[..., Any]) -> li
         return [_choice(one) for one in choices]
     if outer in ("Union", "Optional"):
         parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-        return [kind for part in parts for kind in _of(part, function)] + [_NAMED["None"]] * (outer == "Optional")
+        kinds = [kind for part in parts for kind in _of(part, function)] + [_NAMED["None"]] * (outer == "Optional")
+        return _united(kinds)
     if outer in ("Sequence", "Iterable", "Collection", "list", "tuple"):
         parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
         each = [kind for part in parts if not _is_dots(part) for kind in _of(part, function)]
@@ -274,13 +329,19 @@ def _subscripted(outer: str, inner: ast.AST, function: Callable[..., Any]) -> li
                 # What can be gone through once alone is not gone through here.
                 return isinstance(value, Iterable)
             several = (list, tuple) if outer not in ("Iterable", "Collection") else Collection
-            if not isinstance(value, several) or isinstance(value, (str, bytes, Mapping)) or _is_array(value):
+            if not isinstance(value, several) or isinstance(value, (str, bytes, Mapping)) or hasattr(value, "ndim"):
                 return False
             return all(any(kind.holds(one) for kind in each) for one in value)
 
         return [Kind(f"a list of {words}", listed)]
     # What a mapping maps, or a path is of, is looked at where it is used.
     return [_NAMED[outer]]
+
+
+def _united(kinds: list[Kind]) -> list[Kind]:
+    """Kinds of a union. Where a path may be given, a text is one."""
+    there = {kind.words for kind in kinds}
+    return [kind for kind in kinds if kind.words != "a text"] if "a path" in there else kinds
 
 
 def _is_dots(node: ast.AST) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from workbench.arguments import checked
 from workbench.cohort.clinical.harmonise import variables
 from workbench.cohort.database.database import GROUPED_FINDINGS, Database, Step
 from workbench.cohort.images.together import Images
@@ -142,6 +143,7 @@ class Cohort(Questions, Images):
             raise QueryError("the condition is no text", remedy="for example: modality = 'CT'")
         return self._then(condition)
 
+    @checked
     def lock(self, path: str | os.PathLike[str], *, rehash: bool = False) -> Path:
         """Write down which instances of which extracts this cohort is made of; ``open_cohort(lock=...)`` opens it.
 
@@ -169,6 +171,7 @@ class Cohort(Questions, Images):
         write_lock(self, place, rehash=rehash)
         return place
 
+    @checked
     def duplicates(self, *, pixels: bool = False) -> pd.DataFrame:
         """Images of this cohort that stand in it twice, as rows of findings with their counts.
 
@@ -206,6 +209,7 @@ class Cohort(Questions, Images):
         """  # noqa: D205
         return self._database.answer(query)
 
+    @checked
     def load(
         self,
         series_uid: str,
@@ -274,6 +278,7 @@ class Cohort(Questions, Images):
             holders = [extract for extract in holders if holds(extract, series_uid)]
         return holders[0]
 
+    @checked
     def nifti_masks(self, series_uid: str, *, node: str | None = None) -> list[LabelFile]:
         """NIfTI files that ``load(masks=True)`` takes for masks of a series, by their name and folder.
 

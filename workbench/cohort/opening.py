@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from workbench.arguments import checked
+from workbench.arguments import allowed, checked, is_text, short
 from workbench.cohort.clinical.mapped import mappings_of
 from workbench.cohort.cohort import Cohort
 from workbench.cohort.identity.linkage import with_persons
@@ -23,6 +23,13 @@ from workbench.extracts import LINKED_LAYOUTS, detect, open_extract
 from workbench.extracts.record import Extract
 from workbench.options import options
 
+#: Option that may be given by extract path -> what it may be of one extract.
+_EACH: Final = {
+    "layout": "str | None", "node": "str | None", "id_column": "str | None", "node_column": "str | None",
+    "header": "int | None", "clinical": "Paths | None", "index": "PathLike | None", "links": "PathLike | None",
+    "masks": "str | Iterable[str] | None", "link_roots": "Paths | None", "mapping": "PathLike | None",
+    "modalities": "Mapping[str, str] | None",
+}  # fmt: skip
 T = TypeVar("T")
 PathLike = str | os.PathLike[str]
 Paths = PathLike | Iterable[PathLike]
@@ -109,7 +116,13 @@ def open_cohort(
     if trust not in ("auto", "none"):
         raise UsageError(f"trust={trust!r} is not available", remedy="extracts open as not sealed: use trust='auto'")
     folders = expand(paths)
-    of_one = {"node": node, "clinical": clinical or None, "index": index, "links": links, "masks": _names(masks)}
+    of_one = {
+        "node": node,
+        "clinical": clinical if isinstance(clinical, Mapping) else _several(clinical) or None,
+        "index": index,
+        "links": links,
+        "masks": _names(masks),
+    }
     of_all = {
         "layout": layout, "id_column": id_column, "node_column": node_column, "header": header, "mapping": mapping,
     }  # fmt: skip
@@ -172,8 +185,9 @@ def _each(given: Any, folders: list[Path], what: str, *, shared: bool) -> dict[P
 def _names(given: Any) -> Any:
     """Names as a tuple, also where they are given by extract path; None where there are none."""
     if isinstance(given, Mapping):
-        return {path: _names(names) for path, names in given.items()}
-    return ((given,) if isinstance(given, str) else tuple(given)) or None
+        return {path: _names(allowed(names, _EACH["masks"], name="masks of an extract", among=open_cohort))
+                for path, names in given.items()}  # fmt: skip
+    return ((given,) if isinstance(given, str) else tuple(given or ())) or None
 
 
 def _of_folders(modalities: Mapping[str, Any] | None, folders: list[Path]) -> dict[Path, Any]:
@@ -181,6 +195,12 @@ def _of_folders(modalities: Mapping[str, Any] | None, folders: list[Path]) -> di
     given = modalities or None
     if given and all(isinstance(value, Mapping) for value in given.values()):
         return _by_folder(given, folders, "modalities")
+    for name, code in (given or {}).items():
+        if not is_text(name) or not is_text(code):
+            raise UsageError(
+                f"modalities cannot hold {short(name)}: {short(code)}",
+                remedy="give the DICOM modality of each folder: {'T1w': 'MR'}",
+            )
     if given and len(folders) > 1:
         return _each(dict(given).items(), folders, "modalities", shared=False)
     return dict.fromkeys(folders, dict(given) if given else None)
@@ -194,6 +214,9 @@ def _by_folder(given: Mapping[str, T], folders: list[Path], what: str) -> dict[P
     UsageError
         A path that is none of the extracts.
     """
+    for path, value in given.items():
+        allowed(path, "PathLike", name=f"the path of an extract in {what}", among=open_cohort)
+        allowed(value, _EACH[what], name=f"{what} of an extract", among=open_cohort)
     places = {os.path.abspath(options.at_hand(path)): value for path, value in given.items()}
     unknown = set(places) - {os.path.abspath(folder) for folder in folders}
     if unknown:

@@ -11,6 +11,7 @@ from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from workbench.arguments import short
 from workbench.errors import PathNotFound, UsageError
 from workbench.extracts import sheets
 from workbench.extracts.centres import Centres
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 SUFFIXES: Final = frozenset((".csv", ".tsv", ".parquet", ".xlsx", ".xlsm"))
 #: Workbooks that are not read; that one is there is worth telling.
 WORKBOOKS: Final = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
+#: Rows of a header at most: more were a table read on its side.
+MOST_HEADER_ROWS: Final = 100
 _ALL: Final = SUFFIXES | WORKBOOKS
 #: Options that reading tables heeds: what a layout with tables beside its images accepts.
 OPTIONS: Final = frozenset(("id_column", "node_column", "header", "clinical"))
@@ -75,8 +78,11 @@ def read_clinical(tree: Tree, files: Sequence[str], how: ReadOptions) -> Clinica
     PathNotFound
         A table outside the extract that is not there.
     """
-    if how.header is not None and how.header < 1:
-        raise UsageError(f"header={how.header}: a table has at least one row of header", remedy="count its rows")
+    if how.header is not None and not 1 <= how.header <= MOST_HEADER_ROWS:
+        raise UsageError(
+            f"header={short(how.header)}: a header has at least one row, and {MOST_HEADER_ROWS} at most",
+            remedy="count its rows",
+        )
     findings: list[Finding] = []
     read: list[tuple[Table, Survey]] = []
     places = [*((tree.full(file), file, False) for file in files), *outside(how.clinical, tree.root)]

@@ -18,6 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from workbench.arguments import is_path
 from workbench.errors import PathNotFound, UsageError
 
 #: A mapping of spellings to standard names, or the path of a CSV with the columns ``standard`` and ``spellings``.
@@ -85,7 +86,7 @@ def name_table(extra: Names | None = None) -> NameTable:
     if not isinstance(extra, (str, os.PathLike)):
         raise UsageError(f"names cannot be {type(extra).__name__}", remedy="give a mapping or the path of a CSV")
     path = Path(extra)
-    if not path.is_file():
+    if not is_path(extra) or not path.is_file():
         raise PathNotFound("no such file", file=path.name, remedy="names= takes a mapping or the path of a CSV")
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -116,9 +116,9 @@ def test_a_category_stays_a_word_and_an_unmapped_variable_a_text(tmp_path: Path)
     ("wrong", "says"),
     [
         ({"variable": "psaa"}, "there is psa"),
-        ({"variable": "psa", "direction": "around"}, "before, after, either"),
+        ({"variable": "psa", "direction": "around"}, "give 'before', 'after' or 'either'"),
         ({"variable": "psa", "within_days": -1}, "0 or more"),
-        ({"variable": "psa", "within_days": float("nan")}, "0 or more"),
+        ({"variable": "psa", "within_days": float("nan")}, "give a number"),
     ],
 )
 def test_what_cannot_be_asked_says_why(labs: wb.Cohort, wrong: dict[str, Any], says: str) -> None:

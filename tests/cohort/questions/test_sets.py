@@ -88,8 +88,10 @@ def test_cohorts_of_other_extracts_are_refused_with_what_to_do(cohort: wb.Cohort
     again = cohort_of(tmp_path / "moved", {"north": Made([image("P", "a")])})
     with pytest.raises(UsageError):
         other & again
-    with pytest.raises(TypeError):
-        cohort | {"P1"}  # type: ignore[operator]
+    with pytest.raises(UsageError, match=r"a cohort and set cannot be combined with \|\. give a cohort"):
+        cohort | {"P1"}
+    with pytest.raises(UsageError, match="cannot be combined with -"):
+        3 - cohort
 
 
 def test_a_cohort_of_another_state_of_the_extract_is_refused(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_html_is_escaped() -> None:
 
 @pytest.mark.parametrize("term", ["", "  ", None, 3])
 def test_nothing_to_look_for_is_refused(term: object) -> None:
-    with pytest.raises(UsageError, match="nothing to look for"):
+    with pytest.raises(UsageError, match=r"nothing to look for|give a text"):
         wb.vocabulary.search(term)  # type: ignore[arg-type]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.arguments import checked
+from workbench.arguments import allowed, checked
 from workbench.cohort.catalogue import normalise
 from workbench.cohort.catalogue.catalogue import COLUMNS, Catalogue
 from workbench.errors import UsageError
@@ -85,6 +85,8 @@ def together(*catalogues: Catalogue) -> Catalogue:
     """
     if len(catalogues) < 2:
         raise UsageError("one catalogue is not several", remedy="give two or more")
+    for one in catalogues:
+        allowed(one, "Catalogue", name="catalogue", among=together)
     names = ", ".join(f'"{name}"' for name in (*COLUMNS, *_SHARED))
     selects: list[str] = []
     held: dict[str, Any] = {}

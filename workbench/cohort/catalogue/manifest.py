@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.arguments import checked
 from workbench.errors import EntryFileError, PathNotFound
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"\s*(?:cp|sync)\s+s3://[^/\s]+/([0-9a-f-]{36})/\S*\s+\S+", re.IGNORECASE)
 
 
+@checked
 def read_manifest(path: str | os.PathLike[str], *, catalogue: Catalogue | None = None) -> pd.DataFrame:
     """Series that a manifest names, one row each: current, of an earlier release, or withdrawn.
 

@@ -9,7 +9,10 @@ import csv
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, TypeGuard
+
+from workbench.arguments import short
+from workbench.errors import UsageError
 
 #: Ages beyond this are no ages.
 OLDEST: Final = 120.0
@@ -44,6 +47,19 @@ def _sites() -> dict[str, tuple[str, ...]]:
     return {row["spelling"]: tuple(row["site"].split("|")) for row in _table("sites.csv")}
 
 
+def _is_said(text: str | None) -> TypeGuard[str]:
+    """Whether a header says something.
+
+    Raises
+    ------
+    UsageError
+        It is no text.
+    """
+    if text is not None and not isinstance(text, str):
+        raise UsageError(f"{short(text)} is no text of a header", remedy="give the text as it stands, or None")
+    return bool(text and text.strip())
+
+
 def age(text: str | None) -> tuple[float | None, str]:
     """Years, and what is odd about them; the text of the header is kept by who asks.
 
@@ -59,7 +75,7 @@ def age(text: str | None) -> tuple[float | None, str]:
     >>> age(None), age("155Y"), age("000Y")
     ((None, ''), (None, 'beyond 120 years'), (0.0, 'zero'))
     """
-    if text is None or not text.strip():
+    if not _is_said(text):
         return None, ""
     match = _AGE.fullmatch(text.strip())
     if match is None:
@@ -80,7 +96,7 @@ def sex(text: str | None) -> str | None:
     >>> sex("F"), sex("6657"), sex(None)
     ('female', 'unknown', None)
     """
-    if text is None or not text.strip():
+    if not _is_said(text):
         return None
     return SEXES.get(text.strip().upper(), "unknown")
 
@@ -93,7 +109,7 @@ def maker(text: str | None) -> str | None:
     >>> maker("SIEMENS / MIM Software"), maker("QIICR"), maker("0000000")
     ('Siemens', 'QIICR', None)
     """
-    if text is None or not text.strip():
+    if not _is_said(text):
         return None
     plain = _ADDED.sub("", text.strip().strip('"').strip().casefold())
     for pattern, name in _makers():
@@ -110,7 +126,7 @@ def body_parts(text: str | None) -> tuple[str, ...]:
     >>> body_parts("CHESTABDPELVIS"), body_parts("Left Breast"), body_parts("FUSION")
     (('Chest', 'Abdomen', 'Pelvis'), ('Breast',), ())
     """
-    return () if text is None else _body_parts().get(text.strip().upper(), ())
+    return () if not _is_said(text) else _body_parts().get(text.strip().upper(), ())
 
 
 def sites(text: str | None) -> tuple[str, ...]:

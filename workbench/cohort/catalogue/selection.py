@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import duckdb
 
+from workbench.arguments import checked
 from workbench.errors import QueryError, UsageError
 from workbench.writing import write_text
 
@@ -47,6 +48,7 @@ class Selection:
             ).df()
         return found
 
+    @checked
     def counts(self, by: str = "collection") -> pd.DataFrame:
         """Series, patients and 10⁹ bytes by a column.
 
@@ -66,6 +68,7 @@ class Selection:
             ).df()
         return found
 
+    @checked
     def manifest(self, path: str | os.PathLike[str]) -> Path:
         """Write the list that the archive's downloader takes (``s5cmd run``, ``idc download``), one line per series.
 

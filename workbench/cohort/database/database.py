@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import duckdb
 
+from workbench.arguments import is_text
 from workbench.cohort.database.cases import CASES
 from workbench.cohort.database.engine import Engine, changed, quoted
 from workbench.cohort.database.matching import HAS_IMAGES, matching
@@ -366,8 +367,8 @@ def _forget(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
 
 def only_asks(query: str, given: str) -> None:
     """Refuse what is not one question: a statement that would change the cohort's tables, or several."""
-    if not isinstance(query, str):
-        raise QueryError("the query is no text", remedy="begin it with select")
+    if not is_text(query):
+        raise QueryError("the query is no text, or an empty one", remedy="begin it with select")
     try:
         statements = duckdb.extract_statements(query)
     except duckdb.Error as error:

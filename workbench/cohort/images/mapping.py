@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.arguments import short
 from workbench.errors import UsageError, WorkbenchError
 from workbench.options import options
 from workbench.progress import Advance, task
@@ -38,6 +39,10 @@ class Outcome:
     reason: str = ""
 
 
+#: Tries of a failing one at most: what failed so often fails always.
+MOST_RETRIES: Final = 100
+
+
 def mapped(
     cohort: Cohort,
     function: Callable[..., Any],
@@ -55,8 +60,8 @@ def mapped(
         raise UsageError(f"on cannot be {on!r}", remedy=f"use {', '.join(KEYS)}")
     if not callable(function):
         raise UsageError("the function is none", remedy="for example lambda ds: float(ds['image'].mean())")
-    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-        raise UsageError(f"retries cannot be {retries!r}", remedy="use a whole number of 0 or more")
+    if not isinstance(retries, int) or isinstance(retries, bool) or not 0 <= retries <= MOST_RETRIES:
+        raise UsageError(f"retries cannot be {short(retries)}", remedy=f"use a whole number of 0 to {MOST_RETRIES}")
     count = options.workers if workers is None else workers
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise UsageError(f"workers cannot be {workers!r}", remedy="use a whole number of 1 or more")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from workbench.arguments import checked
+from workbench.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,7 +15,6 @@ if TYPE_CHECKING:
     from workbench.cohort.cohort import Cohort
     from workbench.cohort.database.database import Database, Step
     from workbench.cohort.minimum.checked import Checked
-    from workbench.cohort.minimum.checking import Description
     from workbench.cohort.questions.attrition import Attrition
     from workbench.cohort.questions.overlap import Overlap
     from workbench.cohort.questions.timeline import Timeline
@@ -26,6 +29,7 @@ class Questions:
     conditions: tuple[str | Step, ...]
     _database: Database
 
+    @checked
     def timeline(self, patient: str, *, node: str | None = None) -> Timeline:
         """Images, clinical values and treatments of one patient in order: a table, with a figure.
 
@@ -41,6 +45,7 @@ class Questions:
 
         return timeline(self._database, patient, node=node)
 
+    @checked
     def nearest(
         self,
         variable: str,
@@ -78,6 +83,7 @@ class Questions:
 
         return nearest(self._database, variable, direction=direction, within_days=within_days)
 
+    @checked
     def sample(
         self, n: int, *, by: str = "patient", stratify: str | Sequence[str] | None = None, seed: int = 0
     ) -> Cohort:
@@ -102,6 +108,7 @@ class Questions:
 
         return self._then(Sample(n, by, expressions(stratify), seed))
 
+    @checked
     def split(
         self,
         *,
@@ -183,8 +190,13 @@ class Questions:
 
         return overlap(self, sets)
 
+    @checked
     def check(
-        self, profile: str = "eucaim-minimum", *, description: Description | None = None, tier3: bool = False
+        self,
+        profile: str = "eucaim-minimum",
+        *,
+        description: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        tier3: bool = False,
     ) -> Checked:
         """Which minimum attributes are there: one row per check, counted, with examples and remedies.
 
@@ -215,6 +227,7 @@ class Questions:
 
         return check(self, profile, description=description, tier3=tier3)
 
+    @checked
     def summary(self, *, audience: Literal["local", "shareable"] | None = None) -> Summary:
         """Who holds what and what is irregular, as text and HTML.
 
@@ -244,11 +257,28 @@ class Questions:
         """Patients of this cohort who are not in the other."""
         return self._with("-", other)
 
-    def _with(self, operator: str, other: Cohort) -> Cohort:
+    def __ror__(self, other: object) -> Cohort:
+        """Nothing: what stands before it is no cohort, which is an error."""
+        return self._with("|", other)
+
+    def __rand__(self, other: object) -> Cohort:
+        """Nothing: what stands before it is no cohort, which is an error."""
+        return self._with("&", other)
+
+    def __rsub__(self, other: object) -> Cohort:
+        """Nothing: what stands before it is no cohort, which is an error."""
+        return self._with("-", other)
+
+    def _with(self, operator: str, other: object) -> Cohort:
         from workbench.cohort.cohort import Cohort
         from workbench.cohort.questions.sets import combination
 
-        return self._then(combination(operator, self, other)) if isinstance(other, Cohort) else NotImplemented
+        if not isinstance(other, Cohort):
+            raise UsageError(
+                f"a cohort and {type(other).__name__} cannot be combined with {operator}",
+                remedy="give a cohort of the same extracts: cohort.where(...)",
+            )
+        return self._then(combination(operator, self, other))
 
     def _then(self, step: str | Step) -> Cohort:
         from workbench.cohort.cohort import Cohort

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.arguments import checked, is_text
 from workbench.cohort.questions import small
 from workbench.errors import UsageError
 from workbench.options import options
@@ -22,6 +23,8 @@ COUNTED: Final = ("patients", "cases", "series")
 #: Name of the row of all nodes together.
 ALL: Final = "all"
 START: Final = "start"
+
+_EXAMPLE: Final = "for example: attrition([('CT', \"modality = 'CT'\")])"
 
 #: How far each image series, and each patient without one, comes.
 _FLOW: Final = """
@@ -58,6 +61,7 @@ class Attrition:
     #: Fewest patients behind a count; 0 where every count is shown.
     min_count: int = 0
 
+    @checked
     def shareable(self, *, min_count: int | None = None) -> Attrition:
         """The same without the text of conditions, and without counts that rest on few patients.
 
@@ -166,6 +170,7 @@ class Attrition:
             body += f"<tr><td style='text-align:left'>{name}</td>{cells}</tr>"
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(self._note())}</p>"
 
+    @checked
     def figure(self, *, width: float = 7.0) -> Figure:
         """Static flow diagram: a box per step with its counts, and beside each arrow who was excluded.
 
@@ -198,7 +203,10 @@ def attrition(cohort: Questions, steps: Sequence[tuple[str, str] | str]) -> Attr
 
     from workbench.cohort.database.database import Database
 
-    named = [named_condition(step) for step in ([steps] if isinstance(steps, str) else steps)]
+    several = [steps] if isinstance(steps, str) else steps
+    if not isinstance(several, (list, tuple)):
+        raise UsageError("the steps are no list of conditions", remedy=_EXAMPLE)
+    named = [named_condition(step) for step in several]
     database = Database(cohort.extracts, cohort.conditions, within=cohort._database)
     database.run(_FLOW)
     for number, (_, condition) in enumerate(named, 1):
@@ -232,7 +240,8 @@ def named_condition(step: tuple[str, str] | str) -> tuple[str, str]:
     ------
     UsageError
     """
-    pair = (step, step) if isinstance(step, str) else tuple(step)
-    if len(pair) != 2 or not all(isinstance(text, str) and text.strip() for text in pair):
+    pair = (step, step) if isinstance(step, str) else step
+    fits = isinstance(pair, (list, tuple)) and len(pair) == 2
+    if not fits or not all(is_text(text) and text.strip() for text in pair):
         raise UsageError("a step is no (name, condition)", remedy="for example: ('CT', \"modality = 'CT'\")")
     return pair[0], pair[1]

@@ -75,7 +75,7 @@ def nearest(database: Database, variable: str, *, direction: str, within_days: f
         raise UsageError(
             f"no variable {variable!r}", remedy=f"there is {', '.join(close)}" if close else "see cohort.variables"
         )
-    within = "'infinity'::double" if within_days is None else f"{float(within_days)!r}"
+    within = "'infinity'::double" if within_days is None else f"'{float(within_days)!r}'::double"
     query = _NEAREST.format(direction=DIRECTIONS[direction], within=within)
     found = database.frame(query, [variable])
     if variable in variables() and variables()[variable].type == "number":

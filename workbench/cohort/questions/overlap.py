@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from workbench.arguments import checked, is_text, short
 from workbench.cohort.clinical.harmonise import variables
 from workbench.cohort.questions import small
 from workbench.cohort.questions.attrition import ALL, named_condition
@@ -41,6 +42,7 @@ class Overlap:
     #: Fewest patients behind a count; 0 where every count is shown.
     min_count: int = 0
 
+    @checked
     def shareable(self, *, min_count: int | None = None) -> Overlap:
         """The same without counts of few patients, zero included, and without those that would give them away.
 
@@ -87,6 +89,7 @@ class Overlap:
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows())
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(self._note())}</p>"
 
+    @checked
     def figure(self, *, most: int = 20, width: float = 7.0) -> Figure:
         """Static figure: a bar per combination, stacked by node, over a matrix of what is in it.
 
@@ -100,6 +103,8 @@ class Overlap:
         from workbench.arrays.shown_figure import shown_figure
         from workbench.cohort.questions.timeline import KINDS
 
+        if most < 1:
+            raise UsageError(f"most={most} combinations", remedy="give a whole number of 1 or more")
         colours = [colour for colour, _ in KINDS.values()] + ["#CC79A7", "#E69F00", "#56B4E9", "#999999"]
         rows = self._rows()[:most]
         n_sets = len(self.sets)
@@ -143,7 +148,7 @@ def overlap(cohort: Questions, sets: Sequence[str | tuple[str, str]]) -> Overlap
 
     if not 1 <= len(sets) <= MOST_SETS:
         raise UsageError(f"overlap of {len(sets)} sets", remedy=f"name 1 to {MOST_SETS}, e.g. overlap('CT', 'psa')")
-    names = tuple(given if isinstance(given, str) else named_condition(given)[0] for given in sets)
+    names = tuple(given if isinstance(given, str) and is_text(given) else named_condition(given)[0] for given in sets)
     if len(set(names)) < len(names):
         raise UsageError("two sets of one name", remedy="give each another name")
     database = cohort._database
@@ -173,7 +178,7 @@ def _having(cohort: Questions, database: Database, given: str | tuple[str, str])
             return {(node, patient) for node, patient in database.rows(_OF_VARIABLE, [given])}
         if not re.fullmatch(r"[A-Z][A-Z0-9]{1,15}", given):
             raise UsageError(
-                f"{given!r} is neither a modality nor a variable",
+                f"{short(given)} is neither a modality nor a variable",
                 remedy="see cohort.variables, or give (name, condition)",
             )
     return {(node, patient) for node, patient in database.rows(_OF_MODALITY, [given])}

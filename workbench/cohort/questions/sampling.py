@@ -13,6 +13,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from workbench.arguments import is_number, is_text, short
 from workbench.cohort.database.statements import check_condition
 from workbench.cohort.identity.linked import Patient
 from workbench.errors import UsageError
@@ -245,7 +246,13 @@ def split(
             f"split by={by!r} would put one patient into two parts", remedy="use by='patient' or by='node'"
         )
     _whole_seed(seed)
-    shares = tuple((str(name), float(share)) for name, share in fractions.items())
+    for name, share in fractions.items():
+        if not is_text(name) or not is_number(share):
+            raise UsageError(
+                f"fractions cannot hold {short(name)}: {short(share)}",
+                remedy="give each part a name and a share: {'train': 0.7, 'test': 0.3}",
+            )
+    shares = tuple((name, float(share)) for name, share in fractions.items())
     if not shares or any(not 0 < share <= 1 for _, share in shares) or abs(sum(s for _, s in shares) - 1) > 1e-6:
         raise UsageError("fractions do not sum to 1", remedy="for example: {'train': 0.7, 'val': 0.15, 'test': 0.15}")
     together = linked(database)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.arguments import checked
 from workbench.cohort.clinical.harmonise import variables
 from workbench.cohort.tables.times import day
 from workbench.errors import UsageError
@@ -84,6 +85,7 @@ class Timeline:
     def _repr_html_(self) -> str:
         return f"<div><p>{escape(self._line())}</p>{self._shown().to_html(index=False, border=0)}</div>"
 
+    @checked
     def figure(self, *, width: float = 8.0) -> Figure:
         """Static figure: one lane per modality, variable and treatment, time to the right.
 

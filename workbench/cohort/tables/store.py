@@ -147,7 +147,7 @@ def _fingerprint(extract: Extract, entries: Files, findings: Iterable[Finding], 
     for name in extract.tables:
         with suppress(OSError):
             facts = (extract.root / name).stat()
-            state.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+            state.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode("utf-8", "surrogatepass"))
     return state.hexdigest()
 
 
@@ -318,5 +318,5 @@ def _digest(table: Any, tables: dict[str, str]) -> str:
     for row in table.select(["path", "size", "header_digest", "pixel_length"]).sort_by("path").to_pylist():
         state.update(json.dumps(row, sort_keys=True).encode())
     for name, digest in tables.items():
-        state.update(f"{name}\0{digest}".encode())
+        state.update(f"{name}\0{digest}".encode("utf-8", "surrogatepass"))
     return state.hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Final
 
+from workbench.arguments import checked
 from workbench.cohort.vocabulary import tables
 from workbench.cohort.vocabulary.folding import bare, fold, fold_name
 from workbench.cohort.vocabulary.listing import Listing
@@ -18,6 +19,7 @@ _WHOLE, _BEGIN, _WORD, _PART = 0, 1, 2, 3
 _ASIDE: Final = frozenset(("trap", "note", *tables.LAYOUT_COLUMNS))
 
 
+@checked
 def search(term: str, *, limit: int | None = 50) -> Listing:
     """Variables and values that a term is found in, best fits first.
 
@@ -126,6 +128,7 @@ def _fit(term: str, text: str) -> int | None:
     return _PART if all(len(part) > 2 and part in plain for part in parts) else None
 
 
+@checked
 def variable(name: str) -> Variable:
     """One variable, by its name or any name or code it goes by.
 
@@ -150,6 +153,7 @@ def variable(name: str) -> Variable:
     raise UsageError(f"no variable {str(name)[:80]!r} in the vocabulary", remedy=hint)
 
 
+@checked
 def codes(name: str) -> Listing:
     """Codes of the values of one variable, as each system has them.
 
@@ -182,6 +186,7 @@ def codes(name: str) -> Listing:
     return Listing(("value", "code", "system", "label", "other_spellings", "note", "source"), tuple(rows))
 
 
+@checked
 def conflicts(name: str | None = None) -> Listing:
     """Where sources contradict one another, and how it is read here; of one variable, or of all.
 
