@@ -88,8 +88,8 @@ class HeaderIndex:
         return table if (table.schema.metadata or {}).get(_KEY) == self._signature else None
 
 
-def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write *table* to *path*; under that name it is always whole.
+def write_parquet(table: pa.Table, path: Path, *, group: int | None = None) -> None:
+    """Write *table* to *path*, *group* rows together; under that name it is always whole.
 
     Raises
     ------
@@ -97,4 +97,4 @@ def write_parquet(table: pa.Table, path: Path) -> None:
         Where it cannot be written (disk full, no permission); nothing half-written stays.
     """
     with aside(path, remedy="free some space, or name another cache folder with WORKBENCH_CACHE") as place:
-        pq.write_table(table, place, compression="zstd")
+        pq.write_table(table, place, compression="zstd", row_group_size=group)

@@ -134,8 +134,8 @@ def test_tables_that_vanish_while_they_are_written_are_an_error_of_ours(
 
     write = index.write_parquet
 
-    def write_and_lose(table: object, path: Path) -> None:
-        write(table, path)  # type: ignore[arg-type]
+    def write_and_lose(table: object, path: Path, **how: Any) -> None:
+        write(table, path, **how)  # type: ignore[arg-type]
         if path.name.startswith("series-"):
             path.unlink()
 

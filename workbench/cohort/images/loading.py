@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
@@ -18,9 +16,10 @@ from workbench.arrays.label_files import OnePerUid, named_as_masks
 from workbench.arrays.masks import LabelFile, MaskOptions, told, with_masks
 from workbench.arrays.tree import lazy_tree
 from workbench.cohort.database.database import Database
+from workbench.cohort.tables.instances import masks_of, of_series
 from workbench.cohort.tables.store import Stored
 from workbench.dicom.series import choose, choose_part
-from workbench.errors import ChangedFile, SeriesNotFound, UsageError
+from workbench.errors import SeriesNotFound, UsageError
 from workbench.findings import Finding
 
 if TYPE_CHECKING:
@@ -28,21 +27,6 @@ if TYPE_CHECKING:
 
     from workbench.cohort.cohort import Cohort
     from workbench.labels.choosing import Select
-
-
-def _read(extract: Stored, **options: Any) -> pa.Table:
-    try:
-        return pq.read_table(extract.table("instances"), **options)
-    except FileNotFoundError:
-        raise ChangedFile(
-            "the extract was opened anew since, or the cache was deleted",
-            file=extract.node,
-            remedy="open the cohort again",
-        ) from None
-
-
-def _instances(extract: Stored, series_uid: str) -> pa.Table:
-    return _read(extract, filters=[("SeriesInstanceUID", "=", series_uid)])
 
 
 def holds(extract: Stored, series_uid: str) -> bool:
@@ -106,7 +90,7 @@ def load(
         check_part(part, series_uid)
         dataset = nifti_dataset(extract.root, path, series_uid, modality=modality, values=values, dtype=dtype)
     else:
-        series = choose(_instances(extract, series_uid), extract.root, series=series_uid, where=extract.node)
+        series = choose(of_series(extract, series_uid), extract.root, series=series_uid, where=extract.node)
         plan = choose_part(series, part)
         dataset = _of(extract, build(series, plan, extract.root, values=values, dtype=dtype))
     dataset.attrs |= {"node": extract.node, "patient_id": patient}
@@ -137,11 +121,8 @@ def _of(extract: Stored, dataset: xr.Dataset) -> xr.Dataset:
 
 def label_files(extract: Stored, series_uid: str) -> tuple[list[LabelFile], list[Finding]]:
     """Segmentations and structure sets that refer to a series, in order of path, and which of them are two in one."""
-    table = _read(
-        extract,
-        columns=["path", "size", "mtime_ns", "kind", "referenced_series", "SOPInstanceUID", "header_digest"],
-        filters=pc.field("kind").isin(["segmentation", "structure-set"]),
-    )
+    columns = ["path", "size", "mtime_ns", "kind", "referenced_series", "SOPInstanceUID", "header_digest"]
+    table = masks_of(extract, columns)
     found = OnePerUid()
     for row in sorted(table.to_pylist(), key=lambda row: row["path"]):
         if series_uid in (row["referenced_series"] or ()):

@@ -32,7 +32,7 @@ BASE: Final = ("series", "parts", "values", "findings", "instances")
 #: These, and what is worked out from them once.
 TABLES: Final = (*BASE, "clinical")
 #: Raised by one whenever a column of a stored table changes its meaning.
-FORMAT: Final = 6
+FORMAT: Final = 7
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,7 @@ def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[
     import pyarrow as pa
 
     from workbench.cohort.tables.build import build_tables
+    from workbench.cohort.tables.instances import in_groups
     from workbench.cohort.tables.label_sources import with_sources
     from workbench.cohort.tables.planned import Plans
     from workbench.dicom.index import HeaderIndex
@@ -212,7 +213,7 @@ def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[
     found = with_sources(found, extract.root)
     tables = build_tables(extract, found, mapping=how.mapping, plans=Plans(how.headers))
     nodes = pa.array([extract.node] * found.instances.num_rows, pa.string())
-    instances = found.instances.append_column("node", nodes)
+    instances = in_groups(found.instances.append_column("node", nodes))
     made = {name: instances if name == "instances" else getattr(tables, name) for name in BASE}
     digests = _table_digests(extract)
     facts = {"tables": digests, "read": sorted(_read_from(extract, tables.values) & digests.keys())}
@@ -241,12 +242,13 @@ def keep(stored: Stored, tables: Mapping[str, Any], facts: Mapping[str, Any]) ->
         The cache cannot be written.
     """
     from workbench.cohort.database.engine import clinical_rows
+    from workbench.cohort.tables.instances import GROUP
     from workbench.dicom.index import write_parquet
 
     kept = {name: stored.table(name) for name in TABLES}
     try:
         for name in BASE:
-            write_parquet(tables[name], kept[name])
+            write_parquet(tables[name], kept[name], group=GROUP if name == "instances" else None)
         write_parquet(clinical_rows([stored]), kept["clinical"])
         sizes = {name: place.stat().st_size for name, place in kept.items()}
     except (FileNotFoundError, QueryError):
