@@ -69,6 +69,26 @@ def local(by: str, with_idc: bool, as_json: bool, **options: Any) -> None:
     _print(held.holdings(by).reset_index(), as_json)
 
 
+@command.command("describe", epilog="Example: workbench catalogue describe demo/extracts/* --link-root demo/datalake")
+@extract_options
+@click.option("--audience", type=click.Choice(["local", "shareable"]),
+              help="For whom: shareable hides what rests on few patients.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def describe(audience: Any, as_json: bool, **given: Any) -> None:
+    """What EXTRACTs tell of the record of a dataset in the federation's catalogue, field by field.
+
+    Nothing is written: a record is made from this by a person, and leaves as any result does.
+    """
+    from workbench.cohort import catalogue
+
+    told = catalogue.describe(open_cohort(**given), audience=audience)
+    if as_json:
+        missing = {node: told.missing(node) for node in told.nodes}
+        print_json({"min_count": told.min_count, "missing": missing, "notes": told.notes, "fields": told.cells()})
+    else:
+        click.echo(repr(told))
+
+
 @command.command("sql", epilog='Example: workbench catalogue sql "select maker, count(*) from series group by 1"')
 @click.argument("query")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")

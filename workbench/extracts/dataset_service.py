@@ -51,17 +51,6 @@ def detect(sample: Sample, /) -> bool:
 def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Path, ...]) -> Extract:
     """The extract that ``index.json`` lists, in its order; no image is opened.
 
-    Parameters
-    ----------
-    root : Path
-        Resolved folder.
-    how : ReadOptions
-        What the caller said: see ``ACCEPTS``.
-    node : str
-        Who handed it over.
-    allowed_roots : tuple of Path
-        Resolved folders that links may lead to.
-
     Raises
     ------
     EntryFileError

@@ -56,17 +56,6 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
 
     A NIfTI file is a series of its own. One table at the level of the project is taken as clinical, which is told.
 
-    Parameters
-    ----------
-    root : Path
-        Resolved folder.
-    how : ReadOptions
-        What the caller said: see ``ACCEPTS``.
-    node : str
-        Who handed it over.
-    allowed_roots : tuple of Path
-        Resolved folders that links may lead to.
-
     Raises
     ------
     EmptyExtract

@@ -45,17 +45,6 @@ def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Pat
 
     Other folders that hold files are listed too, without patient or study: their headers decide.
 
-    Parameters
-    ----------
-    root : Path
-        Resolved folder.
-    how : ReadOptions
-        What the caller said: see ``ACCEPTS``.
-    node : str
-        Who handed it over.
-    allowed_roots : tuple of Path
-        Resolved folders that links may lead to.
-
     Raises
     ------
     EmptyExtract

@@ -67,17 +67,7 @@ def _beside(name: str) -> bool:
 def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Path, ...]) -> Extract:
     """The extract with one series per subject and modality, sorted by path; no image is opened.
 
-    Parameters
-    ----------
-    root : Path
-        Resolved folder.
-    how : ReadOptions
-        What the caller said: see ``ACCEPTS``. ``modalities`` maps modality folders to DICOM codes, ``masks`` names
-        those that hold masks.
-    node : str
-        Who handed it over.
-    allowed_roots : tuple of Path
-        Resolved folders that links may lead to.
+    ``how.modalities`` maps modality folders to DICOM codes, ``how.masks`` names those that hold masks.
 
     Raises
     ------

@@ -27,7 +27,24 @@ class Adapter(Protocol):
         """Whether the names look like this layout."""
 
     def read(self, root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Path, ...]) -> Extract:
-        """The extract, as listed."""
+        """The extract, as listed; no image is opened.
+
+        Parameters
+        ----------
+        root : Path
+            Resolved folder.
+        how : ReadOptions
+            What the caller said of the options that are in :attr:`ACCEPTS`.
+        node : str
+            Who handed it over.
+        allowed_roots : tuple of Path
+            Resolved folders that links may lead to.
+
+        Raises
+        ------
+        EmptyExtract
+            Nothing there is of this layout.
+        """
 
     #: Names of the :class:`ReadOptions` that the layout understands.
     ACCEPTS: frozenset[str]

@@ -68,18 +68,8 @@ def is_dicom_file(path: Path) -> bool:
 def read(root: Path, how: ReadOptions, /, *, node: str, allowed_roots: tuple[Path, ...]) -> Extract:
     """The extract as one place to look for images, with the clinical tables beside them.
 
-    Tables (CSV, TSV, Parquet, XLSX) are taken from the root, or from the folders in it where the root has none.
-
-    Parameters
-    ----------
-    root : Path
-        Resolved folder, or a single DICOM file.
-    how : ReadOptions
-        What the caller said: see ``ACCEPTS``.
-    node : str
-        Who handed it over.
-    allowed_roots : tuple of Path
-        Resolved folders that links may lead to.
+    Tables (CSV, TSV, Parquet, XLSX) are taken from the root, or from the folders in it where the root has none. The
+    root may be a single DICOM file.
 
     Raises
     ------

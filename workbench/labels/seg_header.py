@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workbench.dicom.headers.deflated import header_source
 from workbench.dicom.headers.elements import Declined, NeedMore, key, read_explicit, short, u16, u32
+from workbench.dicom.headers.groups import after_meta
 from workbench.dicom.headers.groups_layouts import Items, Run, Wanted, values_of
 from workbench.dicom.headers.nested import skip_sequence
 from workbench.dicom.headers.tags import PIXEL_DATA
@@ -157,7 +158,7 @@ def _walked(data: bytes, stamp: tuple[int, int], *, whole: bool) -> SegHeader:
     """
     import pydicom
 
-    pos, syntax = _after_meta(data, whole)
+    pos, syntax = after_meta(data, whole)
     if syntax in (EXPLICIT_BE, DEFLATED_LE, "") or (syntax == IMPLICIT_LE and data[pos + 4 : pos + 6].isalpha()):
         raise Declined(syntax or "no transfer syntax")
     explicit = syntax != IMPLICIT_LE
@@ -207,24 +208,6 @@ def _require_expected_vrs(data: bytes, runs: list[Run]) -> None:
         for start, _ in run.layout.found.values():
             if data[run.start + start + 4 : run.start + start + 6] not in (b"DS", b"UI", b"US"):
                 raise Declined("a VR of another kind than expected")
-
-
-def _after_meta(data: bytes, whole: bool) -> tuple[int, str]:
-    """End of the file meta group, and the transfer syntax."""
-    if data[128:132] != b"DICM":
-        raise Declined("no preamble")
-    pos, syntax = 132, ""
-    while True:
-        if pos + 8 > len(data):
-            raise short(whole)
-        if u16(data, pos)[0] != 2:
-            return pos, syntax
-        _, length, value = read_explicit(data, pos, whole)
-        if length == _UNDEFINED:
-            raise Declined("undefined length in file meta")
-        if data[pos + 2 : pos + 4] == b"\x10\0":
-            syntax = data[value : value + length].rstrip(b"\0 ").decode("ascii", "replace")
-        pos = value + length
 
 
 def _with_pydicom(path: str | os.PathLike[str], stamp: tuple[int, int], name: str) -> SegHeader:

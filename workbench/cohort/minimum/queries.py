@@ -178,7 +178,7 @@ ONE_FILE: Final = """
 
 #: Every file of a segmentation.
 SEGMENTATIONS: Final = """
-    select s.node, s.patient_id, i.path from checked_series s join instances i using (node, SeriesInstanceUID)
+    select s.node, s.patient_id, i.path from series s join instances i using (node, SeriesInstanceUID)
     where s.kind = 'segmentation' and s.resource = 'DICOM' order by all"""
 
 NIFTI: Final = """

@@ -18,6 +18,7 @@ from workbench.cohort.clinical.harmonise import Harmonised, Value, from_headers
 from workbench.cohort.clinical.mapped import mappings_of
 from workbench.cohort.clinical.rules.read import UNMAPPED
 from workbench.cohort.clinical.values import row_of
+from workbench.cohort.tables.grids import of_series
 from workbench.cohort.tables.label_sources import KINDS
 from workbench.cohort.tables.listed import Places, against_headers, cancers_of, patient_of
 from workbench.cohort.tables.nifti_series import nifti_rows
@@ -187,8 +188,6 @@ def _references(instances: pa.Table) -> dict[str, list[str]]:
 
 #: Header values of a series that stand in the table under their own names.
 _OF_FIRST: Final = tuple(name for name in FIRST if name in SERIES.names and name != "path")
-#: Facts of a series that are those of its largest part.
-_OF_PART: Final = ("Rows", "Columns", "n_slices", "geometry", "slice_spacing_mm", "plane")
 
 
 def _series_row(
@@ -214,9 +213,7 @@ def _series_row(
         "path": series.first["path"].rpartition("/")[0] or ".",
     }
     if series.parts:
-        largest = series.parts[0]
-        row |= {name: largest[name] for name in _OF_PART}
-        row["pixel_spacing_mm"] = largest["row_spacing_mm"]
+        row |= of_series(series.parts[0])
     return row
 
 

@@ -31,19 +31,12 @@ def store_nodes(
     Patients of no centre stay with the extract's own node, which is a finding. Findings of no patient stand with the
     first node and name all of them.
 
-    Parameters
-    ----------
-    extract : Extract
-        As its adapter listed it.
-    mapping : Mappings, optional
-        What names the clinical variables; by default that of the layout.
-    without : frozenset of str
-        Paths of instances to leave out, as if they were not there.
+    Parameters are those of :func:`workbench.cohort.tables.store.store`.
 
     Raises
     ------
     EmptyExtract, WriteError, ChangedFile
-        As :func:`workbench.cohort.tables.store.store`.
+        As there.
     """
     if not extract.nodes:
         return [store(extract, mapping, without=without)]

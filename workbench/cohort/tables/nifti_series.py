@@ -12,10 +12,10 @@ import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.cohort.tables.grids import of_part, of_series
 from workbench.errors import NiftiError, UnsafePath
 from workbench.extracts.composed import images_layout
 from workbench.extracts.content import read_content
@@ -182,43 +182,25 @@ def _rows(
         return row, part, [Finding("nifti-unreadable", error.what)]
     row["bytes"] = image.facts[0]
     grid = image.grid
+    of_grid = of_part(grid)
     row |= {
+        **of_series(of_grid),
         "n_frames": 0 if mask else grid.shape[0] * image.volumes,
         "n_parts": 0 if mask else 1,
-        "Rows": grid.shape[1],
-        "Columns": grid.shape[2],
-        "n_slices": grid.shape[0],
-        "geometry": grid.kind,
-        "slice_spacing_mm": _finite(grid.slice_spacing),
-        "pixel_spacing_mm": _finite(grid.pixel_spacing[0]),
-        "plane": grid.plane,
         "decodable": not image.refused,
     }
     if mask:
         return row, None, [finding for finding in image.findings if finding.severity == "serious"]
     part = {
+        **of_grid,
         "node": extract.node,
         "SeriesInstanceUID": uid,
         "part": 1,
         "n_frames": row["n_frames"],
-        "n_slices": grid.shape[0],
-        "Rows": grid.shape[1],
-        "Columns": grid.shape[2],
         "extra_dim": image.dims[0] if image.volumes > 1 else None,
         "n_extra": image.volumes if image.volumes > 1 else None,
-        "geometry": grid.kind,
-        "flags": " ".join(grid.flags),
-        "plane": grid.plane,
-        "slice_spacing_mm": _finite(grid.slice_spacing),
-        "row_spacing_mm": _finite(grid.pixel_spacing[0]),
-        "column_spacing_mm": _finite(grid.pixel_spacing[1]),
-        "max_step_error_mm": _finite(grid.max_step_error_mm),
-        "shear_deg": _finite(grid.shear_deg),
-        "obliquity_deg": _finite(grid.obliquity_deg),
-        "n_gaps": grid.n_gaps,
         "single_orientation": True,
         "unique_positions": True,
-        "uniform_spacing": grid.kind in ("regular", "sheared"),
         "loadable": not image.refused,
     }
     return row, part, list(image.findings)
@@ -235,10 +217,6 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 5) if isfinite(value) else None
 
 
 def told_beside(root: Path, roots: tuple[Path, ...], path: str) -> tuple[dict[str, str], list[Finding]]:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from workbench import __version__
+from workbench.cohort.tables.grids import of_part
 from workbench.dicom.index import write_parquet
 from workbench.dicom.series import Series, rows_by_series, rows_of, series_of, usable
 from workbench.dicom.stacks.stack import Plan
@@ -272,32 +273,14 @@ def _identity(series: Series, path: str) -> list[Finding]:
     return [replace(finding, series_uid=series.uid, path=path) for finding in found]
 
 
-def _finite(value: float) -> float | None:
-    return round(float(value), 5) if np.isfinite(value) else None
-
-
 def _part(series: Series, plan: Plan) -> dict[str, Any]:
-    grid = plan.grid
     return {
+        **of_part(plan.grid),
         "n_frames": plan.n_frames,
-        "n_slices": int(grid.shape[0]),
-        "Rows": int(grid.shape[1]),
-        "Columns": int(grid.shape[2]),
         "ImageType": plan.rows["ImageType"][0].as_py(),
         "extra_dim": ", ".join(extra.name for extra in plan.extras) or None,
         "n_extra": math.prod(len(extra.values) for extra in plan.extras) if plan.extras else None,
-        "geometry": grid.kind,
-        "flags": " ".join(grid.flags),
-        "plane": grid.plane,
-        "slice_spacing_mm": _finite(grid.slice_spacing),
-        "row_spacing_mm": _finite(grid.pixel_spacing[0]),
-        "column_spacing_mm": _finite(grid.pixel_spacing[1]),
-        "max_step_error_mm": _finite(grid.max_step_error_mm),
-        "shear_deg": _finite(grid.shear_deg),
-        "obliquity_deg": _finite(grid.obliquity_deg),
-        "n_gaps": int(grid.n_gaps),
         "single_orientation": len(series.plans) == 1,
         "unique_positions": not plan.refused,
-        "uniform_spacing": grid.kind in ("regular", "sheared"),
         "loadable": not plan.refused and series.decodable and not series.conflicting,
     }

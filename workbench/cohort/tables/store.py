@@ -216,7 +216,11 @@ def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[
     instances = in_groups(found.instances.append_column("node", nodes))
     made = {name: instances if name == "instances" else getattr(tables, name) for name in BASE}
     digests = _table_digests(extract)
-    facts = {"tables": digests, "read": sorted(_read_from(extract, tables.values) & digests.keys())}
+    facts = {
+        "declared": extract.declared,
+        "tables": digests,
+        "read": sorted(_read_from(extract, tables.values) & digests.keys()),
+    }
     digest = _digest(found.table, digests)
     record = {"digest": digest, "n_files": found.table.num_rows, "fingerprint": fingerprint}
     return keep(_stored(extract, record, folder, reused=False), made, facts)
@@ -232,7 +236,8 @@ def keep(stored: Stored, tables: Mapping[str, Any], facts: Mapping[str, Any]) ->
     tables : mapping
         Arrow tables by the names of ``BASE``.
     facts : mapping
-        What else the record says: digests of the ``tables`` beside the images, and which of them were ``read``.
+        What else the record says: digests of the ``tables`` beside the images, which of them were ``read``, and what
+        the extract ``declared``.
 
     Raises
     ------

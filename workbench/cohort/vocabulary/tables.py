@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from typing import Final
 
 from workbench.cohort.vocabulary.folding import bare, fold, fold_name
 
+#: A concept of the hyper-ontology, bare.
+_CONCEPT: Final = re.compile(r"(?:BP|CLIN|COM|IMG|SPEC)[0-9]{6,}")
 #: Types a variable can have.
 TYPES: Final = ("number", "category", "boolean", "date", "text")
 
@@ -235,6 +238,25 @@ def coded_values(value_set: str) -> Mapping[str, str]:
         if code.value_set == value_set:
             for key in (code.code, *code.keys):
                 found.setdefault(bare(key).upper(), code.value)
+    return MappingProxyType(found)
+
+
+@cache
+def concepts(value_set: str) -> Mapping[str, str]:
+    """Harmonised word -> its concept in the hyper-ontology, of one value set; its own rows go before twins of others.
+
+    Examples
+    --------
+    >>> concepts("modality")["CT"], concepts("sex")["female"]
+    ('IMG1000042', 'COM1001370')
+    """
+    found: dict[str, str] = {}
+    for own in (True, False):
+        for code in all_codes():
+            if code.value_set == value_set and code.value and (code.system == "EUCAIM") is own:
+                for key in map(bare, (code.code, *code.keys)):
+                    if _CONCEPT.fullmatch(key):
+                        found.setdefault(code.value, key)
     return MappingProxyType(found)
 
 

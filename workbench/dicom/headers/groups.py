@@ -110,9 +110,7 @@ def grouped_header(data: bytes, wanted: Wanted, *, whole: bool) -> GroupedHeader
     >>> found.per_frame.count, next(found.per_frame.column(0))[8:]
     (3, b'-2.352000e+02\\-2.268000e+02\\-1.286900e+02 ')
     """
-    if data[128:132] != b"DICM":
-        raise Declined("no preamble")
-    pos, syntax = _after_meta(data, whole)
+    pos, syntax = after_meta(data, whole)
     if syntax in (EXPLICIT_BE, DEFLATED_LE, ""):
         raise Declined(syntax or "no transfer syntax")
     explicit = syntax != IMPLICIT_LE
@@ -128,8 +126,16 @@ def grouped_header(data: bytes, wanted: Wanted, *, whole: bool) -> GroupedHeader
     return GroupedHeader(b"".join(kept), explicit, split.groups.get(_SHARED), split.groups.get(_PER_FRAME))
 
 
-def _after_meta(data: bytes, whole: bool) -> tuple[int, str]:
-    """End of the file meta group, and the transfer syntax."""
+def after_meta(data: bytes, whole: bool) -> tuple[int, str]:
+    """End of the file meta group, and the transfer syntax.
+
+    Raises
+    ------
+    Declined
+        No file of DICOM by its first bytes.
+    """
+    if data[128:132] != b"DICM":
+        raise Declined("no preamble")
     pos, syntax = 132, ""
     while True:
         if pos + 8 > len(data):

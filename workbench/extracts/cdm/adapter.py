@@ -65,14 +65,8 @@ def read(
 
     Parameters
     ----------
-    root : Path
-        Resolved folder.
-    how : ReadOptions
-        What the caller said: see ``ACCEPTS``.
-    node : str
-        Who handed it over.
-    allowed_roots : tuple of Path
-        Resolved folders that links may lead to.
+    root, how, node, allowed_roots
+        As of every adapter: :meth:`workbench.extracts.opening.Adapter.read`.
     shown_from : Path, optional
         Resolved folder that paths are told relative to, where that is another one.
 
