@@ -120,9 +120,8 @@ def rows_by_series(table: pa.Table) -> Iterator[tuple[str, NDArray[np.int64]]]:
 
 def rows_of(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
     """Some rows of a table; where they stand together no column is copied."""
-    first, last = int(rows[0]), int(rows[-1])
-    together = last - first + 1 == len(rows)
-    return table.slice(first, len(rows)) if together else table.take(pa.array(rows))
+    together = bool((np.diff(rows) == 1).all())
+    return table.slice(int(rows[0]), len(rows)) if together else table.take(pa.array(rows))
 
 
 def series_of(uid: str, rows: pa.Table, root: Path) -> Series:

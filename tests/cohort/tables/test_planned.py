@@ -158,13 +158,25 @@ def test_many_series_are_planned_in_other_processes_with_the_same_facts(folder: 
 
 
 @pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_series_whose_files_lie_among_one_another_keep_their_own(tmp_path: Path, workers: int) -> None:
+    wb.options.workers = workers
+    for image in range(8):
+        tags = {"SeriesInstanceUID": f"1.2.3.{image % 2}", "SOPInstanceUID": f"1.2.3.{image % 2}.{image}"}
+        place = {"ImagePositionPatient": [0, 0, (1 + image % 2) * image]}
+        factories.image(tmp_path / f"{image}.dcm", image, **tags, **place)
+    found = plan(tmp_path)
+    assert [(series.uid, series.parts[0]["slice_spacing_mm"]) for series in found] == [("1.2.3.0", 2), ("1.2.3.1", 4)]
+
+
+@pytest.mark.usefixtures("many")
 def test_a_process_that_dies_costs_no_series(folder: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planned, "_plan_some", _dying)
     assert [series.uid for series in plan(folder)] == [f"1.2.3.{n}" for n in range(6)]
     assert len(counted) == 6
 
 
-def _dying(packed: bytes, root: str, lengths: Sequence[tuple[str, int]]) -> list[str]:
+def _dying(packed: bytes, lengths: Sequence[tuple[str, int]], root: Path) -> list[str]:
     os._exit(9)
 
 

@@ -25,6 +25,7 @@ from workbench import __version__
 from workbench.cohort.tables.grids import of_part
 from workbench.dicom.index import write_parquet
 from workbench.dicom.series import Series, rows_by_series, rows_of, series_of, usable
+from workbench.dicom.stacks.frame_table import with_frames
 from workbench.dicom.stacks.stack import Plan
 from workbench.errors import WriteError
 from workbench.findings import Finding
@@ -215,9 +216,9 @@ def _planned(table: pa.Table, root: Path, series: Rows, todo: Sequence[int]) -> 
                 yield number, text
         # A process that died, as a rule for want of memory: the rest is planned here.
         todo = [number for number in todo if number not in done]
-    for number in todo:
-        uid, rows = series[number]
-        yield number, PlannedSeries.of(series_of(uid, rows_of(table, rows), root)).written()
+    for start in range(0, len(todo), AT_ONCE):
+        numbers = todo[start : start + AT_ONCE]
+        yield from zip(numbers, _plan_each(*_together(table, series, numbers), root), strict=True)
 
 
 def _side_by_side(table: pa.Table, root: Path, series: Rows, todo: Sequence[int]) -> Iterator[tuple[int, str]]:
@@ -230,9 +231,8 @@ def _side_by_side(table: pa.Table, root: Path, series: Rows, todo: Sequence[int]
         while waiting or handed:
             while waiting and len(handed) < workers + 2:
                 numbers = waiting.pop()
-                rows = np.concatenate([series[number][1] for number in numbers])
-                lengths = [(series[number][0], len(series[number][1])) for number in numbers]
-                handed[pool.submit(_plan_some, _packed(rows_of(table, rows)), str(root), lengths)] = numbers
+                rows, lengths = _together(table, series, numbers)
+                handed[pool.submit(_plan_some, _packed(rows), lengths, root)] = numbers
             done, _ = wait(handed, return_when=FIRST_COMPLETED)
             for future in done:
                 yield from zip(handed.pop(future), future.result(), strict=True)
@@ -249,14 +249,26 @@ def _packed(rows: pa.Table) -> bytes:
     return packed
 
 
-def _plan_some(packed: bytes, root: str, lengths: Sequence[tuple[str, int]]) -> list[str]:
-    """Facts of series whose rows follow one another."""
-    table = pa.ipc.open_stream(packed).read_all().combine_chunks()
-    start, texts = 0, []
+Lengths = Sequence[tuple[str, int]]
+
+
+def _together(table: pa.Table, series: Rows, numbers: Sequence[int]) -> tuple[pa.Table, Lengths]:
+    """Rows of some series, one after another, and how many each has."""
+    rows = rows_of(table, np.concatenate([series[number][1] for number in numbers]))
+    return rows, [(series[number][0], len(series[number][1])) for number in numbers]
+
+
+def _plan_some(packed: bytes, lengths: Lengths, root: Path) -> list[str]:
+    """Facts of series whose rows follow one another, sent from another process."""
+    return list(_plan_each(pa.ipc.open_stream(packed).read_all().combine_chunks(), lengths, root))
+
+
+def _plan_each(table: pa.Table, lengths: Lengths, root: Path) -> Iterator[str]:
+    # Rows of frames are made for all of them at once where each file is one frame: for each series alone it takes long.
+    table, start = with_frames(table), 0
     for uid, length in lengths:
-        texts.append(PlannedSeries.of(series_of(uid, table.slice(start, length), Path(root))).written())
+        yield PlannedSeries.of(series_of(uid, table.slice(start, length), root)).written()
         start += length
-    return texts
 
 
 def _identity(series: Series, path: str) -> list[Finding]:

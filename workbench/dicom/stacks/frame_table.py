@@ -30,14 +30,13 @@ def frame_rows(instances: pa.Table) -> pa.Table:
         within its file); ``described`` whether the object said anything of its frames; further columns of
         ``functional.frame_facts`` where some object has them.
     """
+    instances = with_frames(instances)
     if "frame" in instances.column_names:
         return instances
     n = instances.num_rows
     frames = np.maximum(pc.fill_null(instances["NumberOfFrames"], 1).to_numpy(zero_copy_only=False), 1)
     facts = instances["frames"].to_pylist() if "frames" in instances.column_names else [None] * n
     rows = instances.drop_columns(["frames"]) if "frames" in instances.column_names else instances
-    if (frames == 1).all() and not any(facts):
-        return _plain(rows)
     single = np.flatnonzero((frames == 1) & np.array([not fact for fact in facts]))
     parts = [(int(single[0]), _plain(rows.take(pa.array(single))))] if len(single) else []
     for i, fact in enumerate(facts):
@@ -47,6 +46,27 @@ def frame_rows(instances: pa.Table) -> pa.Table:
             parts.append((i, _undescribed(rows.slice(i, 1), int(frames[i]))))
     # In order of instance; single-frame instances stand together.
     return pa.concat_tables([table for _, table in sorted(parts, key=lambda part: part[0])], promote_options="default")
+
+
+def with_frames(instances: pa.Table) -> pa.Table:
+    """The instances as frame rows, where each is one frame that its own header describes; else as they are.
+
+    Parameters
+    ----------
+    instances : pyarrow.Table
+        Header rows, one per instance, of any series.
+    """
+    if instances.schema.get_field_index("frame") >= 0:
+        return instances
+    if (pc.max(instances["NumberOfFrames"]).as_py() or 1) > 1:
+        return instances
+    at = instances.schema.get_field_index("frames")
+    if at < 0:
+        return _plain(instances)
+    facts = instances.column(at)
+    if facts.null_count < len(facts) and pc.max(pc.binary_length(facts)).as_py():
+        return instances
+    return _plain(instances.remove_column(at))
 
 
 def _plain(rows: pa.Table) -> pa.Table:
