@@ -9,9 +9,11 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
+from difflib import SequenceMatcher
 from functools import wraps
 from math import isnan
 from numbers import Integral, Real
@@ -33,6 +35,8 @@ CLASSES: Final = {
 }
 #: Bytes of one name within a path at most, on every file system in use.
 LONGEST_NAME: Final = 255
+#: Share of letters in common (difflib's ratio) from which a name is worth suggesting.
+ALIKE: Final = 0.8
 _PLAIN: Final = (str, bytes, bool, int, float, complex, list, tuple, dict, set, type(None))
 
 
@@ -162,6 +166,27 @@ def short(value: object) -> str:
     plain = isinstance(value, _PLAIN) or (hasattr(value, "dtype") and not getattr(value, "shape", (1,)))
     told = repr(value) if plain else type(value).__name__
     return told if len(told) <= 60 else f"{told[:57]}..."
+
+
+def alike(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
+    """Known names that are really like a word: nearly the same as a whole, or as one of their parts; the best first.
+
+    Examples
+    --------
+    >>> alike("psaa", ["psa", "sex"]), alike("gleson", ["gleason_score"]), alike("nope", ["node"])
+    (['psa'], ['gleason_score'], [])
+    """
+    asked = word.casefold()
+    fits = []
+    for name in dict.fromkeys(known):
+        folded = name.casefold()
+        whole = SequenceMatcher(None, asked, folded).ratio()
+        # A part says little where it is short: "in", "of", "ct".
+        parts = [part for part in re.split(r"[\W_]+", folded) if len(part) > 2]
+        part = max((SequenceMatcher(None, asked, one).ratio() for one in parts), default=0.0)
+        if max(whole, part) >= ALIKE:
+            fits.append((-max(whole, part), -whole, name))
+    return [name for *_, name in sorted(fits)[:most]]
 
 
 def _worded(words: Iterable[str]) -> list[str]:

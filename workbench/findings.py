@@ -122,6 +122,7 @@ header-rows-suspected       | attention | clinical table looks as if its header 
 csv-not-anonymised-suspected| serious   | table name starts with an underscore: copied without de-identification | do not use it before the node confirms
 rows-per-patient-unclear    | attention | several clinical rows for a patient and no timepoint          | name the timepoint column, or the right row
 eform-shape-unknown         | attention | eForm has an unknown shape                                    | its raw content is kept; ask the node
+patient-ids-alike           | attention | ids of images and of tables agree but for case, leading zeros or signs between | nothing was joined by it; spell them alike in the table, or name the column that has the ids of the images: id_column=...
 id-column-guessed           | note      | patient column of the clinical table was inferred             | name it with id_column=... if it is wrong
 id-column-absent            | serious   | clinical table lacks the patient column that was asked for, or told from another table | check whose its values are; leave it out, or name each extract's column: id_column={path: name}
 mapping-unused              | attention | row of a mapping that no value came under                     | check the spelling of its columns; leave it out where it is for another node

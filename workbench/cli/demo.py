@@ -11,7 +11,7 @@ from workbench.options import options
 
 
 @click.command("demo", epilog="Example: workbench demo practice --patients 30 --seed 7")
-@click.argument("out", default=lambda: options.output("demo"), metavar="FOLDER")
+@click.argument("out", default=lambda: options.output("demo"), metavar="[FOLDER]")
 @click.option("--patients", default=24, show_default=True, help="Patients over all three hospitals.")
 @click.option("--seed", default=0, show_default=True, help="The same seed writes the same files.")
 def command(out: str, patients: int, seed: int) -> None:

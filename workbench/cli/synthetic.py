@@ -8,7 +8,7 @@ from workbench.options import options
 
 
 @click.command("synthetic", epilog="Example: workbench synthetic practice --patients 12 --seed 7 --truth answers.json")
-@click.argument("out", metavar="FOLDER", default=lambda: options.output("synthetic"))
+@click.argument("out", metavar="[FOLDER]", default=lambda: options.output("synthetic"))
 @click.option("--patients", default=24, show_default=True, help="Patients over all three hospitals.")
 @click.option("--faults", default="default", show_default=True, metavar="NAMES",
               help="Faults to plant, separated by commas; or default, all, none. See --list-faults.")  # fmt: skip

@@ -56,7 +56,8 @@ def shareable(cohort: Cohort, k: int) -> Summary:
         (severity, code, node, str(who) if who >= k else f"<{k}" if who else small.HIDDEN, title)
         for severity, code, node, who, title in database.rows(_FINDINGS)
     )
-    return Summary("shareable", tuple(rows), _narrowed(cohort), findings, k)
+    doubts = tuple(dict.fromkeys(doubt.public for doubt in database.doubts))
+    return Summary("shareable", tuple(rows), _narrowed(cohort), findings, k, doubts)
 
 
 def _imaged(cohort: Cohort, node: str) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.cohort.database.doubts import as_html
 from workbench.errors import UsageError
 from workbench.options import options
 
@@ -47,6 +48,8 @@ class Summary:
     findings: tuple[tuple[str, str, str, str, str], ...]
     #: Fewest patients behind a count; 0 where every count is shown.
     min_count: int = 0
+    #: What is suspected of the variables that narrowed it, a line each.
+    doubts: tuple[str, ...] = ()
 
     def _note(self) -> str:
         if not self.min_count:
@@ -69,7 +72,11 @@ class Summary:
             ).rstrip()
             for line in (head, *cells)
         ]
-        lines += [line for line in (self.narrowed, "trust: not sealed", self._note()) if line]
+        lines += [
+            line
+            for line in (self.narrowed, *(f"! {line}" for line in self.doubts), "trust: not sealed", self._note())
+            if line
+        ]
         if not self.findings:
             return "\n".join([*lines, "", "no findings"])
         lines += ["", f"findings ({len(self.findings)} kinds; !! serious, ! attention)"]
@@ -88,7 +95,7 @@ class Summary:
             [(severity, code, node, count, _short(text)) for severity, code, node, count, text in self.findings],
         )
         count = f"{len(self.findings)} kinds of findings" if self.findings else "no findings"
-        narrowed = f"<p>{escape(self.narrowed)}</p>" if self.narrowed else ""
+        narrowed = (f"<p>{escape(self.narrowed)}</p>" if self.narrowed else "") + as_html(self.doubts)
         note = f"<p>{escape(self._note())}</p>" if self.min_count else ""
         n_nodes = len([row for row in self.rows if row["layout"]])
         return (
@@ -120,7 +127,8 @@ def summary(cohort: Cohort, audience: str | None) -> Summary:
         for f in cohort.grouped_findings()
     )
     narrowed = f"where {narrowed}{_without_images(cohort)}" if narrowed else ""
-    return Summary("local", rows, narrowed, findings)
+    doubts = tuple(map(str, cohort._database.doubts))
+    return Summary("local", rows, narrowed, findings, doubts=doubts)
 
 
 def _without_images(cohort: Cohort) -> str:

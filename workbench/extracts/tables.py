@@ -194,7 +194,7 @@ def settle(
     findings += _left_out(source.broken, seen, file)
     full, repeated = unique(names)
     if header == 1 and looks_deeper(names, seen.first):
-        message = "the first rows look like further rows of the header: if they are, name how many it has with header="
+        message = "more rows of header? then say how many: header=2"
         findings.append(Finding("header-rows-suspected", message, path=file))
     if repeated:
         message = f"{repeated} column name(s) stand twice: the column's position was added to the later one"

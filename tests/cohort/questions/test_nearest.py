@@ -116,6 +116,7 @@ def test_a_category_stays_a_word_and_an_unmapped_variable_a_text(tmp_path: Path)
     ("wrong", "says"),
     [
         ({"variable": "psaa"}, "there is psa"),
+        ({"variable": "nope"}, "see cohort.variables"),
         ({"variable": "psa", "direction": "around"}, "give 'before', 'after' or 'either'"),
         ({"variable": "psa", "within_days": -1}, "0 or more"),
         ({"variable": "psa", "within_days": float("nan")}, "give a number"),

@@ -88,3 +88,12 @@ def test_looking_up_needs_no_heavy_library() -> None:
     heavy = ("pandas", "pint", "pandera", "xarray", "pydicom")
     code = f"import sys, workbench as wb; wb.vocabulary.search('psa'); print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("gleson", "did you mean gleason"), ("nope", "workbench vocabulary search")]
+)
+def test_only_names_that_are_really_alike_are_suggested(name: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=hint) as caught:
+        wb.vocabulary.variable(name)
+    assert "node" not in str(caught.value)

@@ -15,11 +15,11 @@ from typing import Any, Final, Protocol
 
 import duckdb
 
-from workbench.arguments import is_text
 from workbench.cohort.database.cases import CASES
+from workbench.cohort.database.doubts import Doubt, doubts_of
 from workbench.cohort.database.engine import Engine, changed, quoted
 from workbench.cohort.database.matching import HAS_IMAGES, matching
-from workbench.cohort.database.statements import PUBLIC_TABLES, check_condition, check_query
+from workbench.cohort.database.statements import check_condition, check_query, only_asks, query_error
 from workbench.cohort.identity.linkage import CONFLICTS
 from workbench.cohort.tables.store import Stored
 from workbench.errors import QueryError
@@ -123,6 +123,8 @@ class Database:
         self._lock = threading.Lock()
         self._asides = 0
         self._narrowed = bool(conditions)
+        #: What is suspected of the variables that narrowed it, in the order asked.
+        self.doubts: list[Doubt] = [] if within is None else list(within.doubts)
         self._instances = [extract.table("instances") for extract in extracts]
         if within is None:
             self._engine = Engine(extracts)
@@ -218,12 +220,17 @@ class Database:
             raise QueryError("the condition is empty or no text", remedy="for example: modality = 'CT'")
         only_asks(f"select * from series where ({condition}\n)", condition)
         check_condition(condition, self.relations)
+        self.doubt([condition])
         of_images = self.has_images()
         try:
             self._connection.execute(matching(condition, of_images=of_images))
         except duckdb.Error as error:
-            raise _query_error(error, condition) from None
+            raise query_error(error, condition) from None
         (self._keep_matched if of_images else self._keep_drawn)()
+
+    def doubt(self, expressions: Sequence[str]) -> None:
+        """Remember what is suspected of the units of variables that expressions of the caller's ask."""
+        self.doubts += [doubt for doubt in doubts_of(self, expressions) if doubt not in self.doubts]
 
     def has_images(self) -> bool:
         """Whether there is an image series in any of the extracts."""
@@ -348,7 +355,7 @@ class Database:
     def _explained(self, error: duckdb.Error, query: str) -> QueryError:
         if not all(path.is_file() for path in self._instances):
             return changed()
-        return _query_error(error, query)
+        return query_error(error, query)
 
     def columns(self, table: str) -> list[str]:
         """Column names of one table."""
@@ -365,34 +372,7 @@ def _forget(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
         connection.close()
 
 
-def only_asks(query: str, given: str) -> None:
-    """Refuse what is not one question: a statement that would change the cohort's tables, or several."""
-    if not is_text(query):
-        raise QueryError("the query is no text, or an empty one", remedy="begin it with select")
-    try:
-        statements = duckdb.extract_statements(query)
-    except duckdb.Error as error:
-        raise _query_error(error, given) from None
-    kinds = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-    if len(statements) != 1 or statements[0].type not in kinds:
-        raise QueryError(f"{' '.join(given.split())[:200]!r} is not one question", remedy="begin it with select")
-
-
 def _codes(*names: str) -> str:
     """Rows (code, severity, title, remedy) of the table of findings, as SQL."""
     rows = ((name, CODES[name].severity, CODES[name].title, CODES[name].remedy) for name in names)
     return ", ".join(f"({', '.join(quoted(cell) for cell in row)})" for row in rows)
-
-
-def _query_error(error: duckdb.Error, query: str) -> QueryError:
-    """What is wrong with a query, without any value of the data."""
-    if isinstance(error, duckdb.PermissionException):
-        return QueryError("a question cannot read or write other files", remedy="read them in Python and join there")
-    if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException)):
-        reason = "a value cannot be converted to the type the query asks for"
-    else:
-        reason = str(error).splitlines()[0].partition(": ")[2] or "not understood"
-    return QueryError(
-        f"{' '.join(query.split())[:200]!r} cannot be answered: {reason}",
-        remedy=f"tables: {', '.join(PUBLIC_TABLES)}; columns of a table: describe series",
-    )

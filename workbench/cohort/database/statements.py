@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import duckdb
 
+from workbench.arguments import is_text
 from workbench.errors import QueryError
 
 #: Tables a user can ask.
@@ -64,6 +65,19 @@ def check_condition(text: str, relations: Callable[[], Collection[str]] = tuple)
                 f"{shown} has another answer each time it is asked: {name}",
                 remedy="write the date or number itself; cohort.sample(n, seed=...) draws at random",
             )
+
+
+def column_names(text: str) -> set[str]:
+    """Columns that an expression names, in lower case and without their table.
+
+    Examples
+    --------
+    >>> sorted(column_names("clinical.PSA > 10 and sex <> 'stage'"))
+    ['psa', 'sex']
+    """
+    tree = _parsed(f"select ({text}\n)")
+    references = [node["column_names"] for node in _nodes(tree) if node.get("class") == "COLUMN_REF"]
+    return {str(names[-1]).casefold() for names in references if names}
 
 
 def check_query(text: str, relations: Callable[[], Collection[str]]) -> None:
@@ -208,3 +222,30 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 def _shown(text: str) -> str:
     return repr(" ".join(text.split())[:200])
+
+
+def only_asks(query: str, given: str) -> None:
+    """Refuse what is not one question: a statement that would change the cohort's tables, or several."""
+    if not is_text(query):
+        raise QueryError("the query is no text, or an empty one", remedy="begin it with select")
+    try:
+        statements = duckdb.extract_statements(query)
+    except duckdb.Error as error:
+        raise query_error(error, given) from None
+    kinds = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+    if len(statements) != 1 or statements[0].type not in kinds:
+        raise QueryError(f"{' '.join(given.split())[:200]!r} is not one question", remedy="begin it with select")
+
+
+def query_error(error: duckdb.Error, query: str) -> QueryError:
+    """What is wrong with a query, without any value of the data."""
+    if isinstance(error, duckdb.PermissionException):
+        return QueryError("a question cannot read or write other files", remedy="read them in Python and join there")
+    if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException)):
+        reason = "a value cannot be converted to the type the query asks for"
+    else:
+        reason = str(error).splitlines()[0].partition(": ")[2] or "not understood"
+    return QueryError(
+        f"{' '.join(query.split())[:200]!r} cannot be answered: {reason}",
+        remedy=f"tables: {', '.join(PUBLIC_TABLES)}; columns of a table: describe series",
+    )

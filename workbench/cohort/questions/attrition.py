@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.arguments import checked, is_text
+from workbench.cohort.database.doubts import Doubt, as_html
 from workbench.cohort.questions import small
 from workbench.errors import UsageError
 from workbench.options import options
@@ -60,6 +61,11 @@ class Attrition:
     table: pd.DataFrame
     #: Fewest patients behind a count; 0 where every count is shown.
     min_count: int = 0
+    #: Variables in its conditions whose values look like another unit somewhere.
+    doubts: tuple[Doubt, ...] = ()
+
+    def _doubts(self) -> list[str]:
+        return [doubt.public if self.min_count else str(doubt) for doubt in self.doubts]
 
     @checked
     def shareable(self, *, min_count: int | None = None) -> Attrition:
@@ -100,7 +106,7 @@ class Attrition:
             {"step": step, "name": names[step], "condition": "", "node": node, **found}
             for (step, node), found in sorted(cells.items(), key=lambda item: (item[0][0], self._place(item[0][1])))
         ]
-        return Attrition(names, ("",) * len(self.names), self.nodes, pd.DataFrame(rows, dtype=object), k)
+        return Attrition(names, ("",) * len(self.names), self.nodes, pd.DataFrame(rows, dtype=object), k, self.doubts)
 
     def _cells(
         self,
@@ -159,7 +165,7 @@ class Attrition:
             ).rstrip()
             for row in cells
         ]
-        return "\n".join([*lines, self._note()])
+        return "\n".join([*lines, self._note(), *(f"! {line}" for line in self._doubts())])
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(name)}</th>" for name in self._head())
@@ -168,7 +174,10 @@ class Attrition:
             name = escape(row[0]) + (f"<br><code>{escape(condition)}</code>" if condition not in ("", row[0]) else "")
             cells = "".join(f"<td style='text-align:right'>{escape(cell)}</td>" for cell in row[1:])
             body += f"<tr><td style='text-align:left'>{name}</td>{cells}</tr>"
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(self._note())}</p>"
+        return (
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(self._note())}</p>"
+            + as_html(self._doubts())
+        )
 
     @checked
     def figure(self, *, width: float = 7.0) -> Figure:
@@ -229,7 +238,7 @@ def attrition(cohort: Questions, steps: Sequence[tuple[str, str] | str]) -> Attr
                 **{f"{name}_excluded": out for name, out in zip(COUNTED, lost, strict=True)},
             })  # fmt: skip
         before = per_node
-    flow = Attrition(names, conditions, nodes, pd.DataFrame(rows))
+    flow = Attrition(names, conditions, nodes, pd.DataFrame(rows), doubts=tuple(database.doubts))
     return flow.shareable() if options.audience == "shareable" else flow
 
 

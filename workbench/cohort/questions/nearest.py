@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from workbench.arguments import alike
 from workbench.cohort.clinical.harmonise import variables
 from workbench.errors import UsageError
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from workbench.cohort.database.database import Database
 
+#: Names of the vocabulary that say whose a row is; nothing is near to them.
+KEYS: Final = frozenset(("node", "patient_id", "timepoint"))
 #: Direction -> which days apart count; the day of the images counts for both.
 DIRECTIONS: Final = {"before": "days_apart <= 0", "after": "days_apart >= 0", "either": "true"}
 
@@ -71,7 +73,8 @@ def nearest(database: Database, variable: str, *, direction: str, within_days: f
     here = {name for (name,) in database.rows("select distinct variable from all_values")}
     known = {*here, *variables()}
     if variable not in known:
-        close = get_close_matches(str(variable), known, n=3)
+        # What has values here first: another name of the vocabulary would only lead to an empty answer.
+        close = alike(variable, here) or alike(variable, variables().keys() - KEYS)
         raise UsageError(
             f"no variable {variable!r}", remedy=f"there is {', '.join(close)}" if close else "see cohort.variables"
         )

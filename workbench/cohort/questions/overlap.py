@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.arguments import checked, is_text, short
 from workbench.cohort.clinical.harmonise import variables
+from workbench.cohort.database.doubts import Doubt, as_html
 from workbench.cohort.questions import small
 from workbench.cohort.questions.attrition import ALL, named_condition
 from workbench.errors import UsageError
@@ -41,6 +42,11 @@ class Overlap:
     table: pd.DataFrame
     #: Fewest patients behind a count; 0 where every count is shown.
     min_count: int = 0
+    #: Variables in its conditions whose values look like another unit somewhere.
+    doubts: tuple[Doubt, ...] = ()
+
+    def _doubts(self) -> list[str]:
+        return [doubt.public if self.min_count else str(doubt) for doubt in self.doubts]
 
     @checked
     def shareable(self, *, min_count: int | None = None) -> Overlap:
@@ -62,7 +68,7 @@ class Overlap:
             at = slice(key * (len(self.nodes) + 1), (key + 1) * (len(self.nodes) + 1))
             cells = table["patients"].iloc[at].tolist()
             table.iat[at.stop - 1, table.columns.get_loc("patients")] = small.total(cells[:-1])
-        return Overlap(self.sets, self.nodes, table, k)
+        return Overlap(self.sets, self.nodes, table, k, self.doubts)
 
     def _rows(self) -> list[tuple[str, ...]]:
         wide = len(self.nodes) + 1
@@ -81,13 +87,20 @@ class Overlap:
         cells = [(*self.sets, *self.nodes, ALL), *self._rows()]
         widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
         return "\n".join(
-            [*("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells), self._note()]
+            [
+                *("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells),
+                self._note(),
+                *(f"! {line}" for line in self._doubts()),
+            ]
         )
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(name)}</th>" for name in (*self.sets, *self.nodes, ALL))
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows())
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(self._note())}</p>"
+        return (
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(self._note())}</p>"
+            + as_html(self._doubts())
+        )
 
     @checked
     def figure(self, *, most: int = 20, width: float = 7.0) -> Figure:
@@ -152,7 +165,8 @@ def overlap(cohort: Questions, sets: Sequence[str | tuple[str, str]]) -> Overlap
     if len(set(names)) < len(names):
         raise UsageError("two sets of one name", remedy="give each another name")
     database = cohort._database
-    having = [_having(cohort, database, given) for given in sets]
+    found_doubts: dict[Doubt, None] = dict.fromkeys(database.doubts)
+    having = [_having(cohort, database, given, found_doubts) for given in sets]
     counts: dict[tuple[bool, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for who in database.rows("select node, patient_id from patients"):
         counts[tuple(who in have for have in having)][who[0]] += 1
@@ -162,14 +176,17 @@ def overlap(cohort: Questions, sets: Sequence[str | tuple[str, str]]) -> Overlap
     for key in order:
         per_node = {**{node: counts[key][node] for node in nodes}, ALL: sum(counts[key].values())}
         rows += [{**dict(zip(names, key, strict=True)), "node": node, "patients": n} for node, n in per_node.items()]
-    found = Overlap(names, nodes, pd.DataFrame(rows, columns=[*names, "node", "patients"]))
+    found = Overlap(names, nodes, pd.DataFrame(rows, columns=[*names, "node", "patients"]), doubts=tuple(found_doubts))
     return found.shareable() if options.audience == "shareable" else found
 
 
-def _having(cohort: Questions, database: Database, given: str | tuple[str, str]) -> set[tuple[str, str]]:
-    """Patients in one set."""
+def _having(
+    cohort: Questions, database: Database, given: str | tuple[str, str], doubts: dict[Doubt, None]
+) -> set[tuple[str, str]]:
+    """Patients in one set; what is suspected of its condition comes to *doubts*."""
     if not isinstance(given, str):
         narrowed = cohort._then(named_condition(given)[1])
+        doubts |= dict.fromkeys(narrowed._database.doubts)
         return {(node, patient) for node, patient in narrowed._database.rows("select node, patient_id from patients")}
     modalities = {name for (name,) in database.rows("select distinct Modality from all_series")}
     if given not in modalities:

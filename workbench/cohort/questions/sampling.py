@@ -203,6 +203,7 @@ def strata(database: Database, by: str, expressions: Sequence[str]) -> dict[tupl
     keys, source = _UNITS[by]
     for expression in expressions:
         check_condition(expression, database.relations)
+    database.doubt(expressions)
     wanted = "".join(f", ({expression}\n)" for expression in expressions)
     rows = database.ask(f"select {', '.join(keys)}{wanted} from {source}", ", ".join(expressions))
     return {

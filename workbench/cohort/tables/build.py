@@ -18,6 +18,7 @@ from workbench.cohort.clinical.harmonise import Harmonised, Value, from_headers
 from workbench.cohort.clinical.mapped import mappings_of
 from workbench.cohort.clinical.rules.read import UNMAPPED
 from workbench.cohort.clinical.values import row_of
+from workbench.cohort.identity.spellings import nearly_alike
 from workbench.cohort.tables.grids import of_series
 from workbench.cohort.tables.label_sources import KINDS
 from workbench.cohort.tables.listed import Places, against_headers, cancers_of, patient_of
@@ -251,6 +252,7 @@ def _coverage(extract: Extract, imaged: set[str], stated: pa.Table) -> list[Find
     listed = imaged | {ref.patient_id for ref in extract.series if ref.patient_id}
     findings = [Finding("clinical-missing", "no clinical value", patient_id=p) for p in sorted(imaged - described)]
     findings += [Finding("imaging-missing", "no image", patient_id=p) for p in sorted(described - listed)]
+    findings += nearly_alike(imaged - described, described - listed)
     return findings
 
 

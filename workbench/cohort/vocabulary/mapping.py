@@ -11,13 +11,13 @@ import os
 import re
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
 from typing import Final
 
+from workbench.arguments import alike
 from workbench.cohort.vocabulary.folding import fold, fold_name
 from workbench.cohort.vocabulary.tables import names, split, variables
 from workbench.errors import PathNotFound, UsageError
@@ -229,7 +229,7 @@ def _file(text: str, name: str, *, own: bool) -> _File:
         raise UsageError("not a mapping file: row 1", file=name, remedy=remedy)
     unknown = [column for column in header if column and column not in COLUMNS]
     if unknown:
-        close = get_close_matches(unknown[0], COLUMNS, n=1)
+        close = alike(unknown[0], COLUMNS, most=1)
         hint = f"did you mean {close[0]!r}?" if close else f"columns: {', '.join(COLUMNS)}"
         raise UsageError(f"mapping file: row 1 has an unknown column {unknown[0][:60]!r}", file=name, remedy=hint)
     reader.fieldnames = header
@@ -269,7 +269,7 @@ def _rule(row: AnyMapping[str, str], name: str, number: int) -> Rule:
         raise _wrong(name, number, "no variable", "name one of the vocabulary, or give the rule ignore")
     for target in targets:
         if target not in variables():
-            close = get_close_matches(target, variables(), n=2)
+            close = alike(fold_name(target), variables(), most=2)
             hint = f"did you mean {' or '.join(close)}?" if close else "workbench vocabulary search finds names"
             raise _wrong(name, number, f"no variable {target[:60]!r} in the vocabulary", hint)
     unit = row.get("unit", "")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Final
 
-from workbench.arguments import checked
+from workbench.arguments import alike, checked
 from workbench.cohort.vocabulary import tables
 from workbench.cohort.vocabulary.folding import bare, fold, fold_name
 from workbench.cohort.vocabulary.listing import Listing
@@ -148,7 +147,7 @@ def variable(name: str) -> Variable:
     for key in (fold_name(str(name)), fold_name(bare(str(name)))):
         if key in tables.names():
             return known[tables.names()[key]]
-    close = get_close_matches(fold_name(str(name)), known, n=3)
+    close = alike(fold_name(name), known)
     hint = f"did you mean {' or '.join(close)}?" if close else "workbench vocabulary search finds names"
     raise UsageError(f"no variable {str(name)[:80]!r} in the vocabulary", remedy=hint)
 
