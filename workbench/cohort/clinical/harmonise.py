@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.cohort.clinical.columns import Indices, encoded, runs, together
-from workbench.cohort.clinical.deciding import MISSING, Outcome, Source, decide
+from workbench.cohort.clinical.deciding import MISSING, UNNAMED, Outcome, Source, decide
 from workbench.cohort.clinical.derived import Derived
 from workbench.cohort.clinical.rules.dates import iso
 from workbench.cohort.clinical.rules.numbers import parse
@@ -37,7 +37,12 @@ __all__ = ["MISSING", "VALUES", "Harmonised", "Value", "fold", "from_headers", "
 #: Batches held in memory before a table is read a second time.
 HELD: Final = 4
 #: Decisions kept from batch to batch.
-REMEMBERED: Final = 200_000
+REMEMBERED: Final = 100_000
+#: Columns of a value that its reading decides.
+_OF_OUTCOME: Final = (
+    "variable", "value", "unit", "rule", "mapping", "comparator", "value_code", "code_system", "qualifier",
+)  # fmt: skip
+_NOTHING: Final = np.zeros(0, np.int64)
 
 
 class Harmonised:
@@ -140,53 +145,31 @@ class Harmonised:
         names_at, names = columns["variable"]
         first, column = together([(tables_at, len(tables)), (names_at, len(names))])
         sources = [self._survey.source(tables[tables_at[i]], names[names_at[i]]) for i in first]
-        beside = _beside(batch, sources, column, columns)
-        keys = [
-            (column, len(sources)),
-            *((columns[name][0], len(columns[name][1])) for name in ("value", "unit", "code")),
-        ]
-        keys += [(positions, len(texts) + 1) for positions, texts in beside.values()]
-        first, kind = together(keys)
-        counts = np.bincount(kind, minlength=len(first))
-        files, numbers = batch["file"].take(pa.array(first)).to_pylist(), batch["row"].take(pa.array(first)).to_pylist()
-
-        flat: list[Outcome] = []
-        sizes = np.empty(len(first), np.int64)
-        checked: list[tuple[Outcome, int, str, int]] = []
-        for number, row in enumerate(first):
-            source = sources[column[row]]
-            text, unit, code = (columns[name][1][columns[name][0][row]] for name in ("value", "unit", "code"))
-            cells = tuple((name, texts[at[row]] if at[row] < len(texts) else "") for name, (at, texts) in beside.items()
-                          if name in source.columns)  # fmt: skip
-            made = self._decided(source, text, unit, code, cells)
-            place = int(counts[number]), files[number] or "", numbers[number] or 0
-            self._tally.add(source, text, unit, made, *place)
-            self._applied.update(outcome.mapping for outcome in made)
-            checked += [(outcome, *place) for outcome in made]
-            flat += made
-            sizes[number] = len(made)
-        self._tally.check(checked)
-
-        starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-        repeats = sizes[kind]
+        # A column that nobody knows needs no decision: its cells stay as they came, all at once.
+        named = np.array([bool(source.rules) for source in sources], bool)[column]
+        self._tell_unnamed(batch, sources, first, column)
+        decided = np.flatnonzero(named)
+        flat, starts, sizes = self._decide(batch, sources, column, columns, decided)
+        repeats = np.ones(n, np.int64)
+        repeats[decided] = sizes
+        begins = np.zeros(n, np.int64)
+        begins[decided] = starts
         rows = np.repeat(np.arange(n), repeats)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-        picked = pa.array(starts[kind][rows] + within)
-        raw = batch if len(rows) == n and (sizes == 1).all() else batch.take(pa.array(rows))
-        made_columns = {
-            name: pa.array([getattr(outcome, name) for outcome in flat], pa.string()).take(picked)
-            for name in (
-                "variable",
-                "value",
-                "unit",
-                "rule",
-                "mapping",
-                "comparator",
-                "value_code",
-                "code_system",
-                "qualifier",
-            )
+        picked, of_flat = begins[rows] + within, named[rows]
+        raw = batch if len(rows) == n and (repeats == 1).all() else batch.take(pa.array(rows))
+        as_came = {
+            "variable": (names_at, names),
+            "value": (columns["value"][0], [text.strip() or None for text in columns["value"][1]]),
+            "unit": columns["unit"],
+            "rule": (np.zeros(n, np.int64), ["as it came"]),
         }
+        made_columns = {}
+        for name in _OF_OUTCOME:
+            at, texts = as_came.get(name, (_NOTHING, [""]))
+            behind = at[rows] if at is not _NOTHING else 0
+            cells = pa.array([*(getattr(outcome, name) for outcome in flat), *texts], pa.string())
+            made_columns[name] = cells.take(pa.array(np.where(of_flat, picked, len(flat) + behind)))
         made_columns |= self._of_rows(raw)
         # The CDM's adapter leaves the cell empty and keeps the text: the look-up failed, nobody left it out.
         failed = pc.and_(pc.equal(made_columns["rule"], "missing"), pc.equal(made_columns["raw_value"], "NOT FOUND"))
@@ -196,6 +179,55 @@ class Harmonised:
         if self._survey.holds("birth_date"):
             self._derived.look(done)
         return done
+
+    def _tell_unnamed(self, batch: pa.RecordBatch, sources: list[Source], first: Indices, column: Indices) -> None:
+        """Count the cells of columns that nobody knows, each column with its first row."""
+        counts = np.bincount(column, minlength=len(sources))
+        odd = [number for number, source in enumerate(sources) if not source.rules]
+        at = pa.array(first[odd], pa.int64())
+        places = zip(batch["file"].take(at).to_pylist(), batch["row"].take(at).to_pylist(), strict=True)
+        for number, (file, row) in zip(odd, places, strict=True):
+            self._tally.note(UNNAMED, sources[number].name, int(counts[number]), file or "", row or 0)
+
+    def _decide(
+        self,
+        batch: pa.RecordBatch,
+        sources: list[Source],
+        column: Indices,
+        columns: dict[str, tuple[Indices, list[str]]],
+        rows: Indices,
+    ) -> tuple[list[Outcome], Indices, Indices]:
+        """What the cells of some rows mean: outcomes, each row's first among them (rows,), and how many (rows,)."""
+        if not len(rows):
+            return [], _NOTHING, _NOTHING
+        beside = {name: (at[rows], texts) for name, (at, texts) in _beside(batch, sources, column, columns).items()}
+        column = column[rows]
+        cells = {name: (columns[name][0][rows], columns[name][1]) for name in ("value", "unit", "code")}
+        keys = [(column, len(sources)), *((at, len(texts)) for at, texts in cells.values())]
+        keys += [(at, len(texts) + 1) for at, texts in beside.values()]
+        first, kind = together(keys)
+        counts = np.bincount(kind, minlength=len(first))
+        at_first = pa.array(rows[first])
+        files, numbers = batch["file"].take(at_first).to_pylist(), batch["row"].take(at_first).to_pylist()
+
+        flat: list[Outcome] = []
+        sizes = np.empty(len(first), np.int64)
+        checked: list[tuple[Outcome, int, str, int]] = []
+        for number, row in enumerate(first):
+            source = sources[column[row]]
+            text, unit, code = (texts[at[row]] for at, texts in cells.values())
+            asked = tuple((name, texts[at[row]] if at[row] < len(texts) else "") for name, (at, texts) in beside.items()
+                          if name in source.columns)  # fmt: skip
+            made = self._decided(source, text, unit, code, asked)
+            place = int(counts[number]), files[number] or "", numbers[number] or 0
+            self._tally.add(source, text, unit, made, *place)
+            self._applied.update(outcome.mapping for outcome in made)
+            checked += [(outcome, *place) for outcome in made]
+            flat += made
+            sizes[number] = len(made)
+        self._tally.check(checked)
+        starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+        return flat, starts[kind], sizes[kind]
 
     def _decided(
         self, source: Source, text: str, unit: str, code: str, cells: tuple[tuple[str, str], ...]

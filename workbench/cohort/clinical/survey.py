@@ -49,6 +49,7 @@ class Survey:
     def __init__(self, mappings: Mappings) -> None:
         self._mappings = mappings
         self._rules: dict[tuple[str, str], Source] = {}
+        self._wanted: dict[tuple[str, str], bool] = {}
         self._orders: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self._words: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._place: dict[tuple[str, str], tuple[str, int]] = {}
@@ -59,7 +60,10 @@ class Survey:
 
     def wants(self, table: str, name: str) -> bool:
         """Whether the cells of a column are to be looked at."""
-        return self.dated(table, name) or self._lettered(table, name)
+        key = (table, name)
+        if key not in self._wanted:
+            self._wanted[key] = self.dated(table, name) or self._lettered(table, name)
+        return self._wanted[key]
 
     def dated(self, table: str, name: str) -> bool:
         """Whether a column holds dates."""
