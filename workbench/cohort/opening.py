@@ -136,7 +136,7 @@ def open_cohort(
     said = {folder: _said({name: values[folder] for name, values in given.items()}) for folder in folders}
     for folder, asked, stored in _recalled(folders, said, roots, sure=sure):
         how = said[folder]
-        extracts = [stored] if stored is not None else _open(folder, how, roots[folder], asked, sure=sure)
+        extracts = stored if stored is not None else _open(folder, how, roots[folder], asked, sure=sure)
         for extract in extracts:
             _refuse_twin(extract, opened, folder, split=bool(how.get("node_column")))
         opened += extracts
@@ -230,19 +230,19 @@ Roots = Mapping[Path, tuple[str | os.PathLike[str], ...]]
 
 def _recalled(
     folders: Sequence[Path], said: Mapping[Path, dict[str, Any]], roots: Roots, *, sure: bool
-) -> Iterator[tuple[Path, Asked, Stored | None]]:
+) -> Iterator[tuple[Path, Asked, list[Stored] | None]]:
     """Each extract with the question, and its tables where nothing changed since they were made.
 
     The folders are looked at side by side: most of the time goes into the file system.
     """
 
-    def one(folder: Path) -> tuple[Asked, Stored | None]:
+    def one(folder: Path) -> tuple[Asked, list[Stored] | None]:
         how = said[folder]
         # A mapping that cannot be used is told before anything is read.
         mappings("", how.get("mapping"))
         told = [os.path.realpath(os.path.expanduser(root)) for root in roots[folder]]
         asked = Asked.now(folder, **how, link_roots=told, sure=sure)
-        return asked, None if how.get("node_column") else recall(asked)
+        return asked, recall(asked)
 
     with ThreadPoolExecutor(min(options.workers, len(folders))) as pool:
         found = list(pool.map(one, folders))
@@ -263,8 +263,7 @@ def _open(
     if roots and not sure and (how["layout"] or detect(folder)) not in LINKED_LAYOUTS:
         roots = ()
     extract, found = _read(folder, how, roots)
-    if not how.get("node_column"):
-        remember(asked, extract, found[0])
+    remember(asked, extract, found)
     return found
 
 

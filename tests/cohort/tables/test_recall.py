@@ -108,6 +108,49 @@ def test_an_unchanged_extract_of_links_is_opened_without_reading_its_index(
     assert seen == []
 
 
+def _of_centres(folder: Path) -> None:
+    (folder / "clinical.csv").write_text("patient_id,sex,center\nP1,M,east\nP2,F,west\nP3,F,\n")
+    aged(folder)
+
+
+def test_an_extract_of_several_centres_is_opened_without_reading_a_table(
+    boreal: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _of_centres(boreal)
+    first = wb.open_cohort(boreal, node_column="center")
+    seen = readings(monkeypatch)
+    second = wb.open_cohort(boreal, node_column="center")
+    assert seen == []
+    assert first.nodes == second.nodes == ["boreal", "east", "west"]
+    assert repr(second) == repr(first)
+    assert [(one.digest, one.n_files, one.folder) for one in second.extracts] == [
+        (one.digest, one.n_files, one.folder) for one in first.extracts
+    ]
+    assert all(one.reused for one in second.extracts)
+    # Another question.
+    assert wb.open_cohort(boreal).nodes == ["boreal"]
+    assert seen == [boreal]
+
+
+def test_one_centre_whose_tables_are_gone_is_made_anew(
+    boreal: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _of_centres(boreal)
+    first = wb.open_cohort(boreal, node_column="center")
+    first.extracts[1].table("series").unlink()
+    seen = readings(monkeypatch)
+    assert repr(wb.open_cohort(boreal, node_column="center")) == repr(first)
+    assert seen == [boreal]
+
+
+def test_a_patient_of_another_centre_is_noticed(boreal: Path, cache: Path) -> None:
+    _of_centres(boreal)
+    assert wb.open_cohort(boreal, node_column="center").nodes == ["boreal", "east", "west"]
+    text = (boreal / "clinical.csv").read_text().replace("west", "nord")
+    (boreal / "clinical.csv").write_text(text)
+    assert wb.open_cohort(boreal, node_column="center").nodes == ["boreal", "east", "nord"]
+
+
 def test_what_was_just_written_is_not_trusted_to_stay(
     boreal: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

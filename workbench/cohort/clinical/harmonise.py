@@ -158,7 +158,7 @@ class Harmonised:
         within = np.arange(len(rows)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
         picked, of_flat = begins[rows] + within, named[rows]
         raw = batch if len(rows) == n and (repeats == 1).all() else batch.take(pa.array(rows))
-        as_came = {
+        as_came: dict[str, tuple[Indices, Sequence[str | None]]] = {
             "variable": (names_at, names),
             "value": (columns["value"][0], [text.strip() or None for text in columns["value"][1]]),
             "unit": columns["unit"],

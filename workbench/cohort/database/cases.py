@@ -38,8 +38,8 @@ with imaged as (
     from series where timepoint <> '' group by node, patient_id, timepoint
     having count(*) filter (kind = 'image') > 0),
 described as (
-    select node, patient_id, timepoint, true as stated from "values"
-    where "table" <> 'DICOM header' group by node, patient_id, timepoint),
+    select node, patient_id, timepoint, true as stated from all_described
+    semi join kept_patients using (node, patient_id) where stated),
 -- A timepoint whose images a selection left out is no case of it.
 elsewhere as (
     select distinct node, patient_id, timepoint from described where timepoint <> ''
@@ -88,9 +88,8 @@ def clinical_view(present: Collection[str]) -> str:
     one listed stands.
     """
     columns = []
-    for variable in variables().values():
-        if variable.name not in present or variable.name in OF_IMAGES:
-            continue
+    shown = [v for v in variables().values() if v.name in present and v.name not in OF_IMAGES]
+    for variable in shown:
         pick = f"arg_min(value, nearness) filter (variable = '{variable.name}')"
         if variable.type == "boolean":
             pick = f"try_cast({pick} as boolean)"
@@ -99,6 +98,8 @@ def clinical_view(present: Collection[str]) -> str:
         columns.append(f'{pick} as "{variable.name}"')
     picked = "".join(f", {column}" for column in columns)
     of_patient = ", ".join(f"'{name}'" for name in OF_PATIENT)
+    # Asked for, so that the cells of columns that nobody knows are not even read.
+    asked = ", ".join(f"'{variable.name}'" for variable in shown) or "''"
     return f"""
         create view clinical as
         with near as (
@@ -106,7 +107,7 @@ def clinical_view(present: Collection[str]) -> str:
                 (v.rule = '{UNMAPPED}', case v.timepoint when c.timepoint then 0 when '' then 1 else 2 end,
                     v."table" = 'DICOM header', v.rule like 'derived%', v.file, v.row) as nearness
             from cases c left join "values" v on v.node = c.node and v.patient_id = c.patient_id
-                and v.value is not null
+                and v.value is not null and v.variable in ({asked})
                 and (v.timepoint in ('', c.timepoint) or v.variable in ({of_patient})))
         select node, patient_id, timepoint{picked}
         from near group by node, patient_id, timepoint, number order by node, patient_id, number"""

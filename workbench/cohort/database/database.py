@@ -17,9 +17,10 @@ import duckdb
 
 from workbench.cohort.database.cases import CASES
 from workbench.cohort.database.doubts import Doubt, doubts_of
-from workbench.cohort.database.engine import Engine, changed, quoted
+from workbench.cohort.database.engine import Engine, changed
 from workbench.cohort.database.matching import HAS_IMAGES, matching
 from workbench.cohort.database.statements import check_condition, check_query, only_asks, query_error
+from workbench.cohort.database.working import quoted
 from workbench.cohort.identity.linkage import CONFLICTS
 from workbench.cohort.tables.store import Stored
 from workbench.errors import QueryError
@@ -45,7 +46,7 @@ with imaged as (
         string_agg(distinct Modality, ', ' order by Modality) filter (kind = 'image') as modalities
     from series group by node, patient_id),
 described as (
-    select distinct node, patient_id from "values" where "table" <> 'DICOM header' and value is not null)
+    select distinct node, patient_id from all_described semi join kept_patients using (node, patient_id) where valued)
 select coalesce(i.node, d.node) as node, coalesce(i.patient_id, d.patient_id) as patient_id,
     coalesce(i.dataset_id, '') as dataset_id,
     coalesce(i.n_studies, 0) as n_studies, coalesce(i.n_series, 0) as n_series,
@@ -69,7 +70,7 @@ _COHORT_FINDINGS: Final = """
 select string_agg(distinct node, ', ' order by node) as node, 'same-patient-id' as code,
     'the same patient id stands at ' || count(distinct node) || ' nodes' as message, patient_id, '' as series_uid,
     1 as "count"
-from (select distinct node, patient_id from all_series union select node, patient_id from "all_values")
+from (select distinct node, patient_id from all_series union select node, patient_id from all_described)
 left join persons using (node, patient_id)
 group by patient_id
 having count(distinct node) > 1 and count(distinct coalesce('person ' || person_id, 'node ' || node)) > 1
@@ -159,7 +160,7 @@ class Database:
         run = self._connection.execute
         run("create or replace table kept_series as select node, SeriesInstanceUID from all_series")
         run("create or replace table kept_patients as select node, patient_id from all_series union "
-            'select node, patient_id from "all_values"')  # fmt: skip
+            "select node, patient_id from all_described")  # fmt: skip
 
     def _views(self) -> None:
         run = self._connection.execute

@@ -9,12 +9,21 @@ import duckdb
 
 from workbench.cohort.clinical.harmonise import variables
 from workbench.cohort.database.cases import CASES, LABEL, clinical_view
+from workbench.cohort.database.working import connected, quoted
 from workbench.cohort.tables.store import BASE, TABLES, Stored
 from workbench.errors import QueryError
-from workbench.options import options
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+#: Values that are held in memory at most, of all extracts together.
+VALUES_HELD = 250_000
+#: Who and what is told of in values, once per timepoint: what most questions want to know of them.
+DESCRIBED: Final = """
+create table all_described as
+select node, patient_id, timepoint, bool_or("table" <> 'DICOM header') as stated,
+    bool_or("table" <> 'DICOM header' and value is not null) as valued
+from all_values group by node, patient_id, timepoint"""
 
 
 class Engine:
@@ -22,26 +31,21 @@ class Engine:
 
     def __init__(self, extracts: Sequence[Stored], *, clinical: bool = True) -> None:
         #: Its main schema holds the tables; cohorts work on cursors of it.
-        self.connection: Final = duckdb.connect(":memory:")
+        self.connection: Final = connected(opening=not clinical)
         run = self.connection.execute
-        # A hospital's desktop has no network: never look for extensions.
-        run("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
-        memory = options.memory
-        if memory is not None:
-            # What does not fit goes on in the cache; the other half is for tables handed out and for Python.
-            spill = options.cache_folder("spill")
-            run(f"set memory_limit = '{memory // 2}B'; set temp_directory = {quoted(str(spill))}")
-        readable = ", ".join(quoted(str(extract.table("instances"))) for extract in extracts)
+        on_disk = self._on_disk(extracts)
+        readable = ", ".join(quoted(str(extract.table(name))) for extract in extracts for name in sorted(on_disk))
         # A question reads the cohort's own tables and no other file, and writes none.
         run(f"set allowed_paths = [{readable}]")
         try:
             for name in BASE:
                 files = ", ".join(quoted(str(extract.table(name))) for extract in extracts)
                 # Held in memory, so that a cohort stays what it was when the extract changes and is opened anew;
-                # the instances, a row per file, stay on disk.
-                kind = "view" if name == "instances" else "table"
+                # the instances, a row per file, stay on disk, and so do values beyond a number.
+                kind = "view" if name in on_disk else "table"
                 columns = f"* replace ({LABEL} as timepoint)" if name == "values" else "*"
                 run(f'create {kind} "all_{name}" as select {columns} from read_parquet([{files}])')
+            run(DESCRIBED)
             if clinical:
                 self._clinical(extracts)
         except duckdb.Error as error:
@@ -55,6 +59,17 @@ class Engine:
         run("create table persons as select unnest(?::varchar[]) as node, unnest(?::varchar[]) as patient_id, "
             "unnest(?::varchar[]) as person_id", [[row[i] for row in rows] for i in range(3)])  # fmt: skip
         run("set enable_external_access = false; set lock_configuration = true")
+
+    def _on_disk(self, extracts: Sequence[Stored]) -> set[str]:
+        """Tables that are read where they lie, each time they are asked."""
+        sql = "select coalesce(sum(num_rows), 0) from parquet_file_metadata([{}])"
+        files = ", ".join(quoted(str(extract.table("values"))) for extract in extracts)
+        try:
+            many = self.connection.execute(sql.format(files)).fetchall()[0][0] > VALUES_HELD
+        except duckdb.Error:
+            # Told below, where the tables are read.
+            many = False
+        return {"instances", "values"} if many else {"instances"}
 
     def _clinical(self, extracts: Sequence[Stored]) -> None:
         """Rows of all extracts, a column for every variable that occurs anywhere."""
@@ -78,7 +93,7 @@ def clinical_rows(extracts: Sequence[Stored]) -> pa.Table:
     run("create view series as select * from all_series")
     run('create view "values" as select * from all_values')
     run("create view kept_patients as select node, patient_id from all_series union "
-        'select node, patient_id from "all_values"')  # fmt: skip
+        "select node, patient_id from all_described")  # fmt: skip
     run(CASES)
     run(clinical_view({name for (name,) in run("select distinct variable from all_values").fetchall()}))
     return engine.connection.sql("""
@@ -89,8 +104,3 @@ def clinical_rows(extracts: Sequence[Stored]) -> pa.Table:
 def changed() -> QueryError:
     """The error where a cohort's tables are no longer those it was opened with."""
     return QueryError("an extract was opened anew since, or the cache was deleted", remedy="open the cohort again")
-
-
-def quoted(text: str) -> str:
-    """Text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"

@@ -29,7 +29,7 @@ with asked as (
 select distinct node, patient_id from asked where condition_holds"""
 #: Patients of tables alone who are no longer there.
 _LEFT_OUT: Final = """
-select distinct node, patient_id from all_values
+select distinct node, patient_id from all_described
 anti join (select node, patient_id from all_series where kind = 'image') using (node, patient_id)
 anti join kept_patients using (node, patient_id)"""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from workbench.cohort.clinical.deciding import SILENT
-from workbench.cohort.database.engine import quoted
+from workbench.cohort.database.working import quoted
 from workbench.cohort.minimum.profile import Check
 
 _SILENT: Final = ", ".join(quoted(rule) for rule in sorted(SILENT))

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,7 +23,7 @@ from workbench.cohort.tables.label_sources import KINDS
 from workbench.cohort.tables.listed import Places, against_headers, cancers_of, patient_of
 from workbench.cohort.tables.nifti_series import nifti_rows
 from workbench.cohort.tables.planned import FIRST, PlannedSeries, Plans, plan_all
-from workbench.cohort.tables.spool import spooled
+from workbench.cohort.tables.spool import Spool
 from workbench.cohort.tables.times import place
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.cohort.vocabulary.tables import variables
@@ -72,8 +71,11 @@ class Tables:
 
     series: pa.Table
     parts: pa.Table
-    values: pa.Table
+    #: Clinical values, which may be more than memory holds; to be closed.
+    values: Spool
     findings: pa.Table
+    #: Files that values came from.
+    files: frozenset[str]
 
 
 def build_tables(
@@ -134,9 +136,15 @@ def build_tables(
         findings.append(Finding("patient-id-mismatch", text, patient_id=patient, count=count))
     clinical = Harmonised(extract.clinical, mapping or mappings_of(extract))
     told = track(clinical.batches(), f"{extract.node}: clinical values", unit="batches")
-    stated = spooled(told, OF_EXTRACT)
+    values = Spool(VALUES)
+    described, files = set[str](), set[str]()
+    for batch in told:
+        given = pc.not_equal(pc.utf8_trim_whitespace(batch["raw_value"]), "")
+        described.update(pc.unique(batch["patient_id"].filter(given)).to_pylist())
+        files.update(pc.unique(batch["file"]).to_pylist())
+        values.add(_of_node(extract, batch))
     findings.extend(clinical.findings)
-    findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}, stated))
+    findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}, described))
     findings.extend(_label_sources(series_rows))
     findings.extend(against_headers(extract, where, scan.instances))
     of_headers = _of_headers(series_rows, header_values)
@@ -144,16 +152,21 @@ def build_tables(
     findings += [
         Finding("value-unmapped", f"{name} in headers", count=count) for name, count in sorted(unknown.items())
     ]
-    values = pa.concat_tables([stated, pa.Table.from_pylist([row_of(value) for value in of_headers], OF_EXTRACT)])
+    values.add(_of_node(extract, pa.RecordBatch.from_pylist([row_of(value) for value in of_headers], OF_EXTRACT)))
+    files.update(value.file for value in of_headers)
     findings.extend(_conflicts(values))
-    nodes = pa.array([extract.node], _TEXT).take(pa.array(np.zeros(values.num_rows, np.int64)))
-    values_table = values.add_column(0, VALUES.field("node"), nodes)
     return Tables(
         pa.Table.from_pylist(series_rows, SERIES),
         pa.Table.from_pylist(part_rows, PARTS),
-        values_table,
+        values,
         findings_table(extract.node, findings),
+        frozenset(files),
     )
+
+
+def _of_node(extract: Extract, batch: pa.RecordBatch) -> pa.RecordBatch:
+    nodes = pa.repeat(pa.scalar(extract.node, _TEXT), batch.num_rows)
+    return pa.RecordBatch.from_arrays([nodes, *batch.columns], schema=VALUES)
 
 
 #: Header values that are the same at every timepoint.
@@ -222,15 +235,25 @@ def _series_row(
 _EXCLUSIVE: Final = frozenset(("number", "category", "boolean"))
 
 
-def _conflicts(values: pa.Table) -> list[Finding]:
+#: Of the rows of values: each variable with the cases that hold two values of it at one time.
+_CONFLICTS: Final = """
+with cases as (
+    select variable from given
+    where variable in ({exclusive}) and value is not null and rule not in ({silent})
+    group by variable, patient_id, timepoint, episode, "date", offset_days
+    having min(value) <> max(value))
+select variable, count(*) from cases group by variable order by variable"""
+
+
+def _conflicts(values: Spool) -> list[Finding]:
     """Variables for which one case has two different values at one time."""
-    exclusive = [variable.name for variable in variables().values() if variable.type in _EXCLUSIVE]
-    kept = pc.and_(pc.is_in(values["variable"], pa.array(exclusive, _TEXT)), pc.is_valid(values["value"]))
-    kept = pc.and_(kept, pc.invert(pc.is_in(values["rule"], pa.array(sorted(SILENT)))))
-    case = ["variable", "patient_id", "timepoint", "episode", "date", "offset_days"]
-    different = values.select([*case, "value"]).filter(kept).group_by(case).aggregate([("value", "count_distinct")])
-    cases = Counter(different.filter(pc.greater(different["value_count_distinct"], 1))["variable"].to_pylist())
-    return [Finding("value-conflict", name, count=count) for name, count in sorted(cases.items())]
+    from workbench.cohort.database.working import connected, quoted
+
+    exclusive = ", ".join(quoted(variable.name) for variable in variables().values() if variable.type in _EXCLUSIVE)
+    silent = ", ".join(quoted(rule) for rule in sorted(SILENT))
+    with connected(opening=True) as connection:
+        rows = values.ask(connection).query("given", _CONFLICTS.format(exclusive=exclusive, silent=silent))
+        return [Finding("value-conflict", name, count=count) for name, count in rows.fetchall()]
 
 
 #: Findings that listing and scanning both make of one path.
@@ -243,10 +266,8 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     return list(told.values())
 
 
-def _coverage(extract: Extract, imaged: set[str], stated: pa.Table) -> list[Finding]:
+def _coverage(extract: Extract, imaged: set[str], described: set[str]) -> list[Finding]:
     """Patients with images only, and with clinical data only."""
-    given = pc.not_equal(pc.utf8_trim_whitespace(stated["raw_value"]), "")
-    described = set(pc.unique(stated["patient_id"].filter(given)).to_pylist())
     if not described:
         return []
     listed = imaged | {ref.patient_id for ref in extract.series if ref.patient_id}

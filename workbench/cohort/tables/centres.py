@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from workbench.cohort.tables.spool import Spool
 from workbench.cohort.tables.store import BASE, Stored, keep, known, store
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.extracts.record import Extract
@@ -62,7 +64,8 @@ def store_nodes(
     stored = []
     for name, of_node in tables.items():
         one = _of(whole, marked, name, of_node["instances"].num_rows)
-        keep(one, of_node, facts)
+        with of_node["values"]:
+            keep(one, of_node, facts)
         stored.append(one)
     write_text(memory, json.dumps({"fingerprint": marked, "nodes": list(tables)}) + "\n")
     return stored
@@ -87,15 +90,17 @@ def _known(whole: Stored, marked: str, node: str) -> Stored | None:
     return None if record is None else replace(one, n_files=record["n_files"], reused=True)
 
 
-def _split(whole: Stored, extract: Extract, own: tuple[Finding, ...]) -> dict[str, dict[str, pa.Table]]:
-    """Node -> its tables, sorted by name; rows keep their order."""
+def _split(whole: Stored, extract: Extract, own: tuple[Finding, ...]) -> dict[str, dict[str, Any]]:
+    """Node -> its tables, sorted by name; rows keep their order. Values are spools, for they may be many."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    tables = {name: pq.read_table(whole.table(name)) for name in BASE}
-    series, values = tables["series"], tables["values"]
-    patients = {*series["patient_id"].to_pylist(), *values["patient_id"].to_pylist()}
+    tables = {name: pq.read_table(whole.table(name)) for name in BASE if name != "values"}
+    series = tables["series"]
+    patients = set(series["patient_id"].to_pylist())
+    for batch in _batches(whole, ["patient_id"]):
+        patients.update(pc.unique(batch["patient_id"]).to_pylist())
     node_of = {patient: extract.nodes.get(patient, extract.node) for patient in patients}
     owner = dict(zip(series["SeriesInstanceUID"].to_pylist(), series["patient_id"].to_pylist(), strict=True))
     nodes = sorted(set(node_of.values())) or [extract.node]
@@ -119,13 +124,14 @@ def _split(whole: Stored, extract: Extract, own: tuple[Finding, ...]) -> dict[st
         row["node"] = ", ".join(nodes) if everywhere else place
     by_node: dict[str, list[str]] = {
         "series": [node_of[patient] for patient in series["patient_id"].to_pylist()],
-        "values": [node_of[patient] for patient in values["patient_id"].to_pylist()],
         "parts": [of_series(uid) for uid in tables["parts"]["SeriesInstanceUID"].to_pylist()],
         "instances": [of_series(uid) for uid in tables["instances"]["SeriesInstanceUID"].to_pylist()],
         "findings": places,
     }
     tables["findings"] = pa.Table.from_pylist(found, tables["findings"].schema)
-    split: dict[str, dict[str, pa.Table]] = {node: {} for node in nodes}
+    split: dict[str, dict[str, Any]] = {node: {} for node in nodes}
+    for node, spool in _values_of(whole, node_of, nodes).items():
+        split[node]["values"] = spool
     for name, at in by_node.items():
         column = pa.array(at, pa.string())
         table = tables[name]
@@ -134,3 +140,27 @@ def _split(whole: Stored, extract: Extract, own: tuple[Finding, ...]) -> dict[st
         for node in nodes:
             split[node][name] = table.filter(pc.equal(column, node))
     return split
+
+
+def _values_of(whole: Stored, node_of: Mapping[str, str], nodes: list[str]) -> dict[str, Spool]:
+    """Values of each node, a batch of all of them in memory at a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(whole.table("values"))
+    spools = {node: Spool(schema) for node in nodes}
+    for batch in _batches(whole):
+        coded = batch["patient_id"].dictionary_encode()
+        column = pa.array([node_of[patient] for patient in coded.dictionary.to_pylist()], pa.string())
+        marked = batch.set_column(schema.get_field_index("node"), schema.field("node"), column.take(coded.indices))
+        for node in pc.unique(marked["node"]).to_pylist():
+            spools[node].add(marked.filter(pc.equal(marked["node"], node)))
+    return spools
+
+
+def _batches(whole: Stored, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(whole.table("values")) as file:
+        yield from file.iter_batches(columns=columns)

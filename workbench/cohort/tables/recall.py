@@ -58,8 +58,8 @@ class Asked:
         return options.cache_folder("openings") / f"{key}.json"
 
 
-def recall(asked: Asked) -> Stored | None:
-    """The extract's tables, where it was opened in the same way before and nothing changed since."""
+def recall(asked: Asked) -> list[Stored] | None:
+    """The extract's tables, one set per node, where it was opened in the same way before and nothing changed since."""
     try:
         record: dict[str, Any] = json.loads(asked.file.read_text("utf-8"))
         if [record["version"], record["format"]] != [__version__, FORMAT]:
@@ -68,19 +68,23 @@ def recall(asked: Asked) -> Stored | None:
         looked = [Place(*place) for place in record["places"]]
         if _state(root, roots, looked, [*record["watched"], *asked.outside]).hash != record["state"]:
             return None
-        folder = options.cache / "extracts" / record["folder"]
-        tables = known(folder, record["fingerprint"])
+        found = []
+        for node, name, fingerprint in record["stored"]:
+            folder = options.cache / "extracts" / name
+            tables = known(folder, fingerprint)
+            if tables is None:
+                return None
+            one = Stored(
+                node, record["dataset_id"], record["layout"], root, "none", tables["digest"], tables["n_files"],
+                folder, fingerprint, roots[1:], True,
+            )  # fmt: skip
+            found.append(one)
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    if tables is None:
-        return None
-    return Stored(
-        record["node"], record["dataset_id"], record["layout"], root, "none", tables["digest"], tables["n_files"],
-        folder, record["fingerprint"], roots[1:], True,
-    )  # fmt: skip
+    return found or None
 
 
-def remember(asked: Asked, extract: Extract, stored: Stored) -> None:
+def remember(asked: Asked, extract: Extract, stored: Iterable[Stored]) -> None:
     """Keep what was looked at; nothing where it may have changed meanwhile, or the cache cannot be written."""
     # A data lake shows more than was handed over, so only what is listed is looked at; any other folder is whole.
     linked = extract.layout in LINKED_LAYOUTS
@@ -96,7 +100,6 @@ def remember(asked: Asked, extract: Extract, stored: Stored) -> None:
     record = {
         "version": __version__,
         "format": FORMAT,
-        "node": extract.node,
         "dataset_id": extract.dataset_id,
         "layout": extract.layout,
         "root": str(extract.root),
@@ -104,8 +107,7 @@ def remember(asked: Asked, extract: Extract, stored: Stored) -> None:
         "places": [(place.path, place.recursive) for place in places],
         "watched": watched,
         "state": state.hash,
-        "folder": stored.folder.name,
-        "fingerprint": stored.fingerprint,
+        "stored": [(one.node, one.folder.name, one.fingerprint) for one in stored],
     }
     with suppress(WriteError):
         write_text(asked.file, json.dumps(record))

@@ -25,6 +25,7 @@ from workbench.options import options
 from workbench.writing import write_text
 
 if TYPE_CHECKING:
+    from workbench.cohort.tables.build import Tables
     from workbench.dicom.scan import Scan
 
 #: Tables kept per extract, beside the header table.
@@ -189,10 +190,7 @@ class _How:
 
 
 def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[str, Any]:
-    import pyarrow as pa
-
     from workbench.cohort.tables.build import build_tables
-    from workbench.cohort.tables.instances import in_groups
     from workbench.cohort.tables.label_sources import with_sources
     from workbench.cohort.tables.planned import Plans
     from workbench.dicom.index import HeaderIndex
@@ -212,15 +210,22 @@ def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[
         found = _left_out(found, how.without)
     found = with_sources(found, extract.root)
     tables = build_tables(extract, found, mapping=how.mapping, plans=Plans(how.headers))
+    with tables.values:
+        return _kept(extract, found, tables, folder, fingerprint)
+
+
+def _kept(extract: Extract, found: Scan, tables: Tables, folder: Path, fingerprint: str) -> dict[str, Any]:
+    import pyarrow as pa
+
+    from workbench.cohort.tables.instances import in_groups
+
     nodes = pa.array([extract.node] * found.instances.num_rows, pa.string())
     instances = in_groups(found.instances.append_column("node", nodes))
     made = {name: instances if name == "instances" else getattr(tables, name) for name in BASE}
     digests = _table_digests(extract)
-    facts = {
-        "declared": extract.declared,
-        "tables": digests,
-        "read": sorted(_read_from(extract, tables.values) & digests.keys()),
-    }
+    # Files that clinical values and facts of studies came from.
+    read = tables.files | {study.source.rpartition(":")[0] for study in extract.studies}
+    facts = {"declared": extract.declared, "tables": digests, "read": sorted(read & digests.keys())}
     digest = _digest(found.table, digests)
     record = {"digest": digest, "n_files": found.table.num_rows, "fingerprint": fingerprint}
     return keep(_stored(extract, record, folder, reused=False), made, facts)
@@ -234,7 +239,7 @@ def keep(stored: Stored, tables: Mapping[str, Any], facts: Mapping[str, Any]) ->
     stored : Stored
         The extract, and where its tables go.
     tables : mapping
-        Arrow tables by the names of ``BASE``.
+        Arrow tables by the names of ``BASE``, or spools of rows.
     facts : mapping
         What else the record says: digests of the ``tables`` beside the images, which of them were ``read``, and what
         the extract ``declared``.
@@ -248,12 +253,16 @@ def keep(stored: Stored, tables: Mapping[str, Any], facts: Mapping[str, Any]) ->
     """
     from workbench.cohort.database.engine import clinical_rows
     from workbench.cohort.tables.instances import GROUP
+    from workbench.cohort.tables.spool import Spool
     from workbench.dicom.index import write_parquet
 
     kept = {name: stored.table(name) for name in TABLES}
     try:
         for name in BASE:
-            write_parquet(tables[name], kept[name], group=GROUP if name == "instances" else None)
+            if isinstance(tables[name], Spool):
+                tables[name].write(kept[name])
+            else:
+                write_parquet(tables[name], kept[name], group=GROUP if name == "instances" else None)
         write_parquet(clinical_rows([stored]), kept["clinical"])
         sizes = {name: place.stat().st_size for name, place in kept.items()}
     except (FileNotFoundError, QueryError):
@@ -299,13 +308,6 @@ def _table_digests(extract: Extract) -> dict[str, str]:
         with suppress(OSError), (extract.root / name).open("rb") as file:
             found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
-
-
-def _read_from(extract: Extract, values: Any) -> set[str]:
-    """Files that clinical values and facts of studies came from."""
-    import pyarrow.compute as pc
-
-    return {*pc.unique(values["file"]).to_pylist(), *(study.source.rpartition(":")[0] for study in extract.studies)}
 
 
 def _nothing_readable(extract: Extract, findings: Iterable[Finding]) -> EmptyExtract:
