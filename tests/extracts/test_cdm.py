@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from workbench import extracts
 from workbench.errors import EmptyExtract, PathNotFound, UnsafePath, UsageError
 from workbench.extracts import cdm
 from workbench.extracts.cdm.model import entities, file_of
+from workbench.extracts.cdm.parts import Part
 
 PATIENT = "identifier,patient_birth_sex\n"
 STAGE = "identifier,cancer_stage_code,cancer_stage_as_concept\n"
@@ -455,3 +460,73 @@ class TestImagesElsewhere:
     def test_no_path_at_all_is_refused(self) -> None:
         with pytest.raises(UsageError, match="no path"):
             extracts.open_extract()
+
+
+def _opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Files whose rows are read from now on, and how often."""
+    seen: Counter[str] = Counter()
+    real = Part.rows
+
+    def counted(part: Part, broken: list[int] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
+        seen[part.path.name] += 1
+        return real(part, broken)
+
+    monkeypatch.setattr(Part, "rows", counted)
+    return seen
+
+
+@pytest.mark.parametrize("shape", ["flow", "dump"])
+def test_rows_of_a_file_are_read_once_to_open_an_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: str
+) -> None:
+    root = trees.cdm(tmp_path) if shape == "flow" else trees.cdm(tmp_path, trees.CDM_DUMP)
+    seen = _opened(monkeypatch)
+    extract = extracts.open_extract(root)
+    assert seen
+    assert set(seen.values()) == {1}
+    before = seen.copy()
+    assert len(extract.clinical)
+    assert all(seen[name] - before[name] <= 1 for name in seen)
+
+
+def test_rows_of_several_files_of_a_table_are_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = trees.cdm(tmp_path)
+    (root / "patient_20270102_030405_records.csv").write_text(PATIENT + "ABC-9,COM1001366\n")
+    seen = _opened(monkeypatch)
+    extract = extracts.open_extract(root)
+    assert extract.declared["patients"] == 3
+    assert {name: count for name, count in seen.items() if count > 1} == {
+        "patient_20260102_030405_records.csv": 2, "patient_20270102_030405_records.csv": 2,
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_memory_of_a_large_export_grows_by_little_per_row(tmp_path: Path) -> None:
+    """A number per row is held, to tell repeats; no cell is."""
+    root = trees.cdm(tmp_path)
+    rows = 400_000
+    with (root / "tumor_marker_test_20260102_030405_records.csv").open("w") as file:
+        file.write("identifier,tumor_marker_test_code,tumor_marker_test_value_as_number,tumor_marker_test_unit\n")
+        file.writelines(f"m-{n},CLIN1000227,{n % 997}.10,{'ng/mL of a long-winded unit ' * 8}\n" for n in range(rows))
+    code = """
+import resource, sys
+import numpy, pyarrow
+from workbench.extracts import open_extract
+
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+extract = open_extract(sys.argv[1])
+print(sum(finding.count for finding in extract.findings if finding.code == "clinical-unjoinable"), peak() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True, check=True)
+    lost, grown = map(int, done.stdout.split())
+    assert lost >= rows
+    assert grown * 1024 / rows < 200
+
+
+def test_an_episode_is_of_the_patient_of_the_one_it_is_part_of_wherever_that_stands(tmp_path: Path) -> None:
+    text = "episode_id,patient_id,episode_type_code,episode_parent_id\n1,,GEN1000008,2\n2,ABC-1,GEN1000008,\n3,,,4\n"
+    extract = extracts.open_extract(trees.cdm(tmp_path, trees.CDM_DUMP | {"episode.csv": text}))
+    told = [message for _, message in _found(extract, "clinical-unjoinable")]
+    assert told == ["episode: 1 of 3 row(s) name no patient that is known"]
+    assert {row.patient_id for row in extract.clinical if row.table == "episode"} == {"ABC-1"}

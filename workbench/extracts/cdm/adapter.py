@@ -9,12 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from workbench.errors import EmptyExtract
-from workbench.extracts.cdm.checks import check
+from workbench.extracts.cdm.checks import Checks
 from workbench.extracts.cdm.links import read_links
+from workbench.extracts.cdm.looking import look
 from workbench.extracts.cdm.model import FLOW_FILE, Form, entities, file_of
-from workbench.extracts.cdm.owners import Owners, proposed, unjoinable
-from workbench.extracts.cdm.parts import Part, open_part
-from workbench.extracts.cdm.studies import series_count, study_refs
+from workbench.extracts.cdm.owners import Owners, Proposed
+from workbench.extracts.cdm.parts import Part, Row, open_part
+from workbench.extracts.cdm.studies import Studies
 from workbench.extracts.cdm.unite import United
 from workbench.extracts.cdm.values import clinical_rows
 from workbench.extracts.reading import ReadOptions
@@ -87,30 +88,30 @@ def read(
         )
     links = {} if how.links is None else read_links(how.links)
     owners = Owners(tables, links)
+    proposed, checks, studies, datasets = Proposed(owners.known), Checks(), Studies(owners), _Datasets()
+    look(tables, [owners, proposed, checks, studies, datasets], label=f"{node}: tables of the common data model")
     findings += [finding for united in tables.values() for finding in united.findings]
-    findings += unjoinable(tables, owners)
-    if not links and (found := proposed(tables, owners.patients or set())):
+    findings += owners.unjoinable()
+    if not links and (found := proposed.links()):
         message = f"{len(found)} identifier(s) of {', '.join(sorted({table for table, _ in found}))}"
         findings.append(Finding("link-proposed", message, path=tables["patient"].parts[-1].file, count=len(found)))
-    findings += check(tables)
-    datasets, title = _datasets(tables)
-    if len(datasets) > 1:
-        message = f"{len(datasets)} datasets in the same tables"
-        findings.append(Finding("datasets-mixed", message, path=".", count=len(datasets)))
-    studies = study_refs(tables, owners)
+    findings += checks.findings()
+    if len(datasets.found) > 1:
+        message = f"{len(datasets.found)} datasets in the same tables"
+        findings.append(Finding("datasets-mixed", message, path=".", count=len(datasets.found)))
     declared: dict[str, str | int] = {"form": next(iter(tables.values())).parts[0].entity.form}
     declared |= {"patients": len(owners.patients)} if owners.patients is not None else {}
-    declared |= {"studies": len(studies), "series": series_count(tables)}
-    declared |= {"title": title} if title else {}
+    declared |= {"studies": len(studies.refs), "series": studies.n_series}
+    declared |= {"title": datasets.title} if datasets.title else {}
     return Extract(
         node=node,
-        dataset_id=next(iter(datasets)) if len(datasets) == 1 else root.name,
+        dataset_id=next(iter(datasets.found)) if len(datasets.found) == 1 else root.name,
         layout=NAME,
         root=root,
         allowed_roots=allowed_roots,
         series=(),
         clinical=Clinical([lambda: _batches(tables, owners)]),
-        studies=studies,
+        studies=studies.refs,
         tables=(
             *(part.file for united in tables.values() for part in united.parts),
             *(() if how.links is None else (_shown(how.links, shown_from or root),)),
@@ -173,14 +174,18 @@ def _named(tree: Tree) -> Iterator[tuple[str, str, str, str]]:
                 yield (*found, join(place, name))
 
 
-def _datasets(tables: dict[str, United]) -> tuple[list[str], str]:
+class _Datasets:
     """Identifiers of the datasets that rows are of, and the title where there is one."""
-    found: dict[str, None] = {}
-    title = ""
-    for name in ("dataset", "patient", "episode"):
-        for part, _, row in tables[name].rows() if name in tables else ():
-            identifier = row.get(part.entity.name_of("key" if name == "dataset" else "dataset"), "")
-            if identifier:
-                found.setdefault(identifier)
-            title = title or row.get("dataset_title", "")
-    return list(found), title
+
+    def __init__(self) -> None:
+        self.found: dict[str, None] = {}
+        self.title = ""
+
+    def see(self, name: str, part: Part, number: int, row: Row, /) -> None:
+        """Take in the dataset of a row."""
+        if name not in ("dataset", "patient", "episode"):
+            return
+        identifier = row.get(part.entity.name_of("key" if name == "dataset" else "dataset"), "")
+        if identifier:
+            self.found.setdefault(identifier)
+        self.title = self.title or row.get("dataset_title", "")

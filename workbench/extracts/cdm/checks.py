@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from workbench.extracts.cdm.model import NOT_FOUND, SHIFTED, Column
-from workbench.extracts.cdm.unite import United
+from workbench.extracts.cdm.parts import Part, Row
 from workbench.findings import Finding
 
 #: The log of the mapping.
@@ -25,76 +25,86 @@ _TYPES: Final = {
 _QUOTED, _LONGEST = 5, 40
 
 
-@dataclass(slots=True)
 class _Counts:
     """What was counted in one column."""
 
-    column: Column
-    #: File of the first value that is odd.
-    place: str = ""
-    filled: int = 0
-    not_found: int = 0
-    odd: int = 0
-    ceiling: int = 0
-    shifted: int = 0
+    def __init__(self, column: Column) -> None:
+        self.column = column
+        #: File of the first value that is odd.
+        self.place = ""
+        self.filled = self.not_found = self.odd = self.ceiling = self.shifted = 0
+        kind = column.type.upper()
+        decimal = _DECIMAL.fullmatch(kind)
+        self._pattern = _NUMBER if decimal else _TYPES.get(kind)
+        self._ceiling = self._room = 0.0
+        if decimal and column.role in ("value", "number"):
+            digits, places = int(decimal[1]), int(decimal[2])
+            # Larger numbers do not fit; this one is what a loader writes in their place.
+            self._ceiling, self._room = 10.0 ** (digits - places) - 10.0**-places, 0.5 * 10.0**-places
+
+    def add(self, text: str, file: str) -> None:
+        """Count a value."""
+        self.filled += 1
+        if text == NOT_FOUND:
+            self.not_found += 1
+        elif self._pattern is not None and not self._pattern.fullmatch(text):
+            self.odd += 1
+        elif self._room and abs(abs(float(text)) - self._ceiling) < self._room:
+            self.ceiling += 1
+        else:
+            return
+        self.place = self.place or file
 
 
-def check(tables: Mapping[str, United]) -> list[Finding]:
-    """Findings about the values of every table, one per column and kind."""
-    counted: dict[tuple[str, str], _Counts] = {}
-    for name, united in tables.items():
+class Checks:
+    """What is odd about the values of every table, counted as rows are read."""
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[str, str], _Counts] = {}
+        self._columns: dict[tuple[str, str], _Counts] = {}
+        self._originals = _Originals()
+
+    def see(self, name: str, part: Part, number: int, row: Row, /) -> None:
+        """Count the cells of one row."""
         if name == _LOG:
-            continue
-        for part, _, row in united.rows():
-            for spelt, text in row.items():
-                if text:
-                    column = part.entity.column(spelt)
-                    counts = counted.setdefault((name, column.name), _Counts(column))
-                    if _count(counts, text) and not counts.place:
-                        counts.place = part.file
-            for (entity, variable), holder in SHIFTED.items():
-                if entity == name and not row.get(variable) and _NUMBER.fullmatch(row.get(holder, "")):
-                    counts = counted[name, holder]
-                    counts.shifted += 1
-                    counts.place = counts.place or part.file
-    originals = _originals(tables)
-    findings: list[Finding] = []
-    for (name, spelt), counts in counted.items():
-        place = f"{name}.{spelt}"
-        if counts.not_found:
-            message = f"{place}: {counts.not_found} of {counts.filled} value(s)" + originals.told(name, spelt)
-            findings.append(Finding("code-not-found", message, path=counts.place, count=counts.not_found))
-        if counts.odd:
-            message = f"{place}: {counts.odd} of {counts.filled} value(s) are no {counts.column.type}"
-            findings.append(Finding("column-type-unexpected", message, path=counts.place, count=counts.odd))
-        if counts.ceiling:
-            message = f"{place}: {counts.ceiling} value(s) are the largest that {counts.column.type} holds"
-            findings.append(Finding("decimal-ceiling", message, path=counts.place, count=counts.ceiling))
-        if counts.shifted:
-            message = f"{place}: {counts.shifted} number(s) where a unit should be, read as the value"
-            findings.append(Finding("value-in-unit-column", message, path=counts.place, count=counts.shifted))
-    findings += originals.untold()
-    return findings
+            self._originals.add(part, row)
+            return
+        for spelt, text in row.items():
+            if text:
+                counts = self._columns.get((name, spelt)) or self._of(name, part, spelt)
+                counts.add(text, part.file)
+        for (entity, variable), holder in SHIFTED.items():
+            if entity == name and not row.get(variable) and _NUMBER.fullmatch(row.get(holder, "")):
+                counts = self._counted[name, holder]
+                counts.shifted += 1
+                counts.place = counts.place or part.file
 
+    def _of(self, name: str, part: Part, spelt: str) -> _Counts:
+        column = part.entity.column(spelt)
+        counts = self._counted.setdefault((name, column.name), _Counts(column))
+        self._columns[name, spelt] = counts
+        return counts
 
-def _count(counts: _Counts, text: str) -> bool:
-    """Count a value; whether it is odd."""
-    counts.filled += 1
-    before = counts.not_found, counts.odd, counts.ceiling
-    if text == NOT_FOUND:
-        counts.not_found += 1
-        return True
-    kind = counts.column.type.upper()
-    decimal = _DECIMAL.fullmatch(kind)
-    pattern = _NUMBER if decimal else _TYPES.get(kind)
-    if pattern is not None and not pattern.fullmatch(text):
-        counts.odd += 1
-    elif decimal and counts.column.role in ("value", "number"):
-        digits, places = int(decimal[1]), int(decimal[2])
-        # Larger numbers do not fit; this one is what a loader writes in their place.
-        ceiling = 10.0 ** (digits - places) - 10.0**-places
-        counts.ceiling += abs(float(text) - ceiling) < 0.5 * 10.0**-places
-    return before != (counts.not_found, counts.odd, counts.ceiling)
+    def findings(self) -> list[Finding]:
+        """Findings about the values of every table, one per column and kind, once every row was seen."""
+        originals = self._originals
+        findings: list[Finding] = []
+        for (name, spelt), counts in self._counted.items():
+            place = f"{name}.{spelt}"
+            if counts.not_found:
+                message = f"{place}: {counts.not_found} of {counts.filled} value(s)" + originals.told(name, spelt)
+                findings.append(Finding("code-not-found", message, path=counts.place, count=counts.not_found))
+            if counts.odd:
+                message = f"{place}: {counts.odd} of {counts.filled} value(s) are no {counts.column.type}"
+                findings.append(Finding("column-type-unexpected", message, path=counts.place, count=counts.odd))
+            if counts.ceiling:
+                message = f"{place}: {counts.ceiling} value(s) are the largest that {counts.column.type} holds"
+                findings.append(Finding("decimal-ceiling", message, path=counts.place, count=counts.ceiling))
+            if counts.shifted:
+                message = f"{place}: {counts.shifted} number(s) where a unit should be, read as the value"
+                findings.append(Finding("value-in-unit-column", message, path=counts.place, count=counts.shifted))
+        findings += originals.untold()
+        return findings
 
 
 @dataclass(slots=True)
@@ -104,6 +114,13 @@ class _Originals:
     terms: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     files: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+
+    def add(self, part: Part, row: Row) -> None:
+        """Take in a row of the log."""
+        if row.get("codeInEUCAIM") == NOT_FOUND and row.get("originalValue"):
+            name = row.get("propertyNameEUCAIM") or row.get("propertyNameOriginal") or "a property"
+            self.terms[name][row["originalValue"]] += 1
+            self.files.setdefault(name, part.file)
 
     def told(self, entity: str, column: str) -> str:
         """The original terms of a column, as the end of a message; empty where the log names none."""
@@ -118,17 +135,6 @@ class _Originals:
             terms = self.terms[name]
             message = f"{name}, as the log of the mapping says{_quoted([t for t, _ in terms.most_common()])}"
             yield Finding("code-not-found", message, path=self.files[name], count=terms.total())
-
-
-def _originals(tables: Mapping[str, United]) -> _Originals:
-    found = _Originals()
-    if _LOG in tables:
-        for part, _, row in tables[_LOG].rows():
-            if row.get("codeInEUCAIM") == NOT_FOUND and row.get("originalValue"):
-                name = row.get("propertyNameEUCAIM") or row.get("propertyNameOriginal") or "a property"
-                found.terms[name][row["originalValue"]] += 1
-                found.files.setdefault(name, part.file)
-    return found
 
 
 def _quoted(terms: list[str]) -> str:

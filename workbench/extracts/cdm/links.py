@@ -78,14 +78,18 @@ def write_proposed_links(
     WriteError
     """
     from workbench.extracts.cdm.adapter import tables_of
-    from workbench.extracts.cdm.owners import Owners, proposed
+    from workbench.extracts.cdm.looking import look
+    from workbench.extracts.cdm.owners import Owners, Proposed
     from workbench.extracts.tree import Tree
 
     folder = Path(os.path.realpath(root))
     if not folder.is_dir():
         raise PathNotFound("no such folder", file=folder.name, remedy="check its spelling")
     tables, _ = tables_of(Tree(folder, (folder,)))
-    links = proposed(tables, patients or Owners(tables, {}).patients or set())
+    owners = Owners(tables, {})
+    proposed = Proposed(patients or owners.known)
+    look(tables, [owners, proposed], label=f"{folder.name}: tables")
+    links = proposed.links()
     if not links:
         raise UsageError(
             "no identifier begins with the id of a patient", file=folder.name, remedy="ask the node for the links"

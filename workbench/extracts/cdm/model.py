@@ -66,6 +66,10 @@ class Entity:
         self.form = form
         self.columns = columns
         self._by_name = {column.name.casefold(): column for column in columns}
+        roles: dict[str, list[str]] = {}
+        for column in columns:
+            roles.setdefault(column.role, []).append(column.name)
+        self._roles = {role: tuple(names) for role, names in roles.items()}
 
     def column(self, spelt: str) -> Column:
         """The column of that name, whatever its case; an unknown one is a value of no stated type."""
@@ -77,7 +81,7 @@ class Entity:
 
     def names(self, role: str) -> tuple[str, ...]:
         """Names of the columns of a role, in their order."""
-        return tuple(column.name for column in self.columns if column.role == role)
+        return self._roles.get(role, ())
 
     def name_of(self, role: str) -> str:
         """Name of the first column of a role; empty where there is none."""

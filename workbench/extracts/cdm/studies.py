@@ -2,63 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Final
 
 from workbench.extracts.cdm.owners import Owners
-from workbench.extracts.cdm.unite import United
+from workbench.extracts.cdm.parts import Part, Row
 from workbench.extracts.record import StudyRef
 
+#: What a procedure says of the study it is.
+_OF_PROCEDURE: Final = (
+    "ImagingTimepoint", "Episode", "procedure_date", "procedure_offset_from_diagnosis", "procedure_offset_unit",
+)  # fmt: skip
 
-def study_refs(tables: Mapping[str, United], owners: Owners) -> tuple[StudyRef, ...]:
+#: Tables that name studies; the first one that names a study speaks for it.
+_NAMING: Final = ("image_study", "image_series", "image_tag")
+
+
+class Studies:
     """Studies by UID, those of ``image_study`` first, then others that ``image_series`` or ``image_tag`` name.
 
     Parameters
     ----------
-    tables : mapping
-        Every table of the export by name.
     owners : Owners
-        Patients of rows.
+        Patients of rows, told of a row before this.
     """
-    found: dict[str, StudyRef] = {}
-    procedures = {
-        row.get("procedure_id", ""): row
-        for _, _, row in (tables["procedure"].rows() if "procedure" in tables else ())
-        if row.get("procedure_id")
-    }
-    for name in ("image_study", "image_series", "image_tag"):
-        if name not in tables:
-            continue
-        for part, number, row in tables[name].rows():
-            uid = row.get(part.entity.name_of("study_uid"), "")
-            if not uid or uid in found:
-                continue
-            place = f"{part.file}:{number}"
-            if name != "image_study":
-                found[uid] = StudyRef(uid, owners.of(part.entity, row), source=place)
-                continue
-            procedure = procedures.get(row.get("procedure_id", ""), {})
-            offset, unit = row.get("study_offset_from_diagnosis", ""), row.get("study_offset_unit", "")
-            if not offset:
-                offset = procedure.get("procedure_offset_from_diagnosis", "")
-                unit = procedure.get("procedure_offset_unit", "")
-            found[uid] = StudyRef(
-                uid,
-                owners.of(part.entity, row),
-                timepoint=row.get("ImagingTimepoint", "") or procedure.get("ImagingTimepoint", ""),
-                episode=procedure.get("Episode", ""),
-                date=procedure.get("procedure_date", ""),
-                offset=offset,
-                offset_unit=unit,
-                source=place,
-            )
-    return tuple(found.values())
 
+    def __init__(self, owners: Owners) -> None:
+        self._owners = owners
+        self._found: dict[str, StudyRef] = {}
+        self._procedures: dict[str, tuple[str, ...]] = {}
+        self._series: set[str] = set()
 
-def series_count(tables: Mapping[str, United]) -> int:
-    """Series that the export names, whichever table does."""
-    uids = set()
-    for name in ("image_series", "image_tag"):
-        if name in tables:
-            for part, _, row in tables[name].rows():
-                uids.add(row.get(part.entity.name_of("series_uid"), ""))
-    return len(uids - {""})
+    @property
+    def refs(self) -> tuple[StudyRef, ...]:
+        """What is said of each study."""
+        return tuple(self._found.values())
+
+    @property
+    def n_series(self) -> int:
+        """Series that the export names, whichever table does."""
+        return len(self._series - {""})
+
+    def see(self, name: str, part: Part, number: int, row: Row, /) -> None:
+        """Take in what a row says of a study."""
+        if name == "procedure" and row.get("procedure_id"):
+            self._procedures[row["procedure_id"]] = tuple(row.get(column, "") for column in _OF_PROCEDURE)
+        if name not in _NAMING:
+            return
+        entity = part.entity
+        if name != "image_study":
+            self._series.add(row.get(entity.name_of("series_uid"), ""))
+        uid = row.get(entity.name_of("study_uid"), "")
+        if not uid or uid in self._found:
+            return
+        place = f"{part.file}:{number}"
+        if name != "image_study":
+            self._found[uid] = StudyRef(uid, self._owners.of(entity, row), source=place)
+            return
+        of_procedure = self._procedures.get(row.get("procedure_id", ""), ("",) * len(_OF_PROCEDURE))
+        procedure = dict(zip(_OF_PROCEDURE, of_procedure, strict=True))
+        offset, unit = row.get("study_offset_from_diagnosis", ""), row.get("study_offset_unit", "")
+        if not offset:
+            offset, unit = procedure["procedure_offset_from_diagnosis"], procedure["procedure_offset_unit"]
+        self._found[uid] = StudyRef(
+            uid,
+            self._owners.of(entity, row),
+            timepoint=row.get("ImagingTimepoint", "") or procedure["ImagingTimepoint"],
+            episode=procedure["Episode"],
+            date=procedure["procedure_date"],
+            offset=offset,
+            offset_unit=unit,
+            source=place,
+        )

@@ -1,6 +1,7 @@
 """All files of one table as one: a later run writes only new rows, and may write an old one again.
 
-Exact repeats count once. Where the same identifier has another content, the later file wins, which is a finding.
+Exact repeats count once. Where the same identifier has another content, the later file wins, which is a finding. The
+one file of a table is settled as it is read for the first time; of several, a digest of every row is compared before.
 """
 
 from __future__ import annotations
@@ -38,9 +39,38 @@ class United:
         self.parts = tuple(sorted(parts, key=lambda part: (part.stamp, part.file)))
         self.findings: list[Finding] = []
         self._dropped: set[tuple[int, int]] = set()
-        #: Rows that stand.
+        #: Rows that stand; known once :meth:`settled` has ended.
         self.count = 0
-        self._settle()
+
+    def settled(self) -> Iterator[tuple[Part, int, Row]]:
+        """File, row number and cells of every row that stands, read for the first time; to be taken to its end."""
+        if len(self.parts) > 1:
+            self._settle()
+            yield from self.rows()
+            return
+        part = self.parts[0]
+        broken: list[int] = []
+        # A number per row: the digest of its cells, but for what the database counted up itself.
+        seen: set[int] = set()
+        keys = _identifying(self.parts)
+        everything = sorted(part.header)
+        whole = [*keys, *(name for name in everything if name not in part.entity.names("key"))]
+        for number, row in part.rows(broken):
+            # Where nothing names the row, only an exact repeat is the same one.
+            names = whole if keys and row.get(keys[0], "") else everything
+            mark = _number(row, names)
+            if mark in seen:
+                self._dropped.add((0, number))
+                continue
+            seen.add(mark)
+            self.count += 1
+            yield part, number, row
+        self._tell_broken(part, broken)
+
+    def _tell_broken(self, part: Part, broken: list[int]) -> None:
+        if broken:
+            message = f"row {broken[0]}: not as many cells as the header; {len(broken)} row(s) left out"
+            self.findings.append(Finding("clinical-unreadable", message, path=part.file, count=len(broken)))
 
     def rows(self) -> Iterator[tuple[Part, int, Row]]:
         """File, row number and cells of every row that stands, read anew."""
@@ -68,9 +98,7 @@ class United:
                     key = ("", _digest(row, list(part.header)).hex())
                 before = kept.setdefault(key, [])
                 self._compare(before, here, conflicts)
-            if broken:
-                message = f"row {broken[0]}: not as many cells as the header; {len(broken)} row(s) left out"
-                self.findings.append(Finding("clinical-unreadable", message, path=part.file, count=len(broken)))
+            self._tell_broken(part, broken)
         for file, count in sorted(conflicts.items()):
             message = f"{entity.name}: {count} identifier(s) had another content in an earlier file"
             self.findings.append(Finding("row-conflict", message, path=file, count=count))
@@ -108,6 +136,12 @@ def _identifying(parts: Sequence[Part]) -> tuple[str, ...]:
             return (name,)
     own = [*entity.names("key"), *(entity.names("patient") if entity.name == "patient" else ())]
     return (*own[:1], *entity.names("test"))
+
+
+def _number(row: Row, names: list[str]) -> int:
+    """Digest of cells as one number, of 16 bytes: the same for other cells about never."""
+    text = "\x1e".join([row.get(name, "") for name in names])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
 
 
 def _digest(row: Row, names: list[str]) -> bytes:
