@@ -16,7 +16,7 @@ from workbench.options import options
 
 #: Memory of the questions that an opening asks, where the options set no limit, bytes: they sort and group rows of
 #: tables that may be of any size.
-OF_OPENING: Final = 500_000_000
+OF_OPENING: Final = 300_000_000
 #: Age at which what a process left behind is removed, seconds.
 LEFT_BEHIND_S: Final = 86_400
 _NUMBERS: Final = itertools.count(1)
