@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.arguments import checked
 from workbench.cohort.clinical.harmonise import variables
-from workbench.cohort.database.database import GROUPED_FINDINGS, Database, Step
+from workbench.cohort.database.database import GROUPED_FINDINGS, ORDER_OF_VALUES, Database, Step
 from workbench.cohort.images.together import Images
 from workbench.cohort.questions.asking import Questions
 from workbench.cohort.tables.store import Stored
@@ -93,7 +93,7 @@ class Cohort(Questions, Images):
     @property
     def values(self) -> pd.DataFrame:
         """Every clinical value, long: harmonised, and as it came, with table, file, row and rule."""
-        return self._table('select * from "values"')
+        return self._table(f'select * from "values" order by {ORDER_OF_VALUES}')
 
     @property
     def variables(self) -> pd.DataFrame:

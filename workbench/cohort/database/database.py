@@ -80,6 +80,8 @@ select string_agg(distinct node, ', ' order by node), 'series-duplicated',
 from all_series group by SeriesInstanceUID having count(distinct node) > 1
 """
 
+#: Columns that rows of values are in the order of.
+ORDER_OF_VALUES: Final = "node, patient_id, timepoint, variable"
 
 GROUPED_FINDINGS = """
 select any_value(severity) as severity, code, node, sum(count)::bigint as count, any_value(title) as what,
@@ -178,8 +180,10 @@ class Database:
             "order by node, SeriesInstanceUID, part")  # fmt: skip
         run("create view instances as select i.* from all_instances i "
             "semi join kept_series k using (node, SeriesInstanceUID)")  # fmt: skip
+        # So many that they lie on disk are not brought into an order for every question; `Cohort.values` is.
+        order = "" if self._engine.values_on_disk else f"order by {ORDER_OF_VALUES}"
         run('create view "values" as select v.* from all_values v semi join kept_patients k using (node, patient_id) '
-            "order by node, patient_id, timepoint, variable")  # fmt: skip
+            + order)  # fmt: skip
         run(_STUDIES)
         linked = _LINKED if self._engine.has_persons else dict.fromkeys(_LINKED, "")
         run(_PATIENTS.format(**linked))

@@ -34,6 +34,8 @@ class Engine:
         self.connection: Final = connected(opening=not clinical)
         run = self.connection.execute
         on_disk = self._on_disk(extracts)
+        #: Whether values are too many to be held, and read where they lie.
+        self.values_on_disk: Final = "values" in on_disk
         readable = ", ".join(quoted(str(extract.table(name))) for extract in extracts for name in sorted(on_disk))
         # A question reads the cohort's own tables and no other file, and writes none.
         run(f"set allowed_paths = [{readable}]")
