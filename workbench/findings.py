@@ -72,6 +72,8 @@ unreleased-series-visible   | attention | series that were not handed over are v
 series-folder-missing       | serious   | a listed series is not on disk                                | ask the node, or mount the data lake
 listed-twice                | note      | the entry file lists the same folder more than once          | nothing: it is opened once
 datalake-not-mounted        | serious   | link into the data lake points to nothing                     | mount the data lake, or name it with link_roots=...
+licence-non-commercial      | attention | licence of the archive forbids commercial use                 | leave the series out of anything commercial
+series-withdrawn            | attention | manifest names series that no release of the archive has      | they may have been withdrawn: make the manifest anew, and ask the archive before using copies
 file-ignored-by-layout      | attention | files where the layout has none                              | nothing: they are not opened; move them, or force layout='plain'
 scan-in-both-schemes        | note      | scan was fetched in both directory schemes                    | nothing: an instance that is there twice is used once
 experiment-not-one-study    | attention | one study folder holds several studies                        | studies are told by their UID; ask the node
@@ -146,6 +148,7 @@ timepoint-conflict          | attention | declared timepoints that contradict ea
 timepoint-unused            | note      | timepoint table names studies that are not here               | ask the node whether images are missing
 timepoint-unplaced          | note      | annotations that belong to no imaging timepoint               | they count for no case
 study-date-differs          | attention | date of a study in a table differs from its headers           | the headers' date is used; ask the node which dates were altered
+time-zones-differ           | attention | images and tables of a patient state different time zones     | days stand as written: mind that they may be a day off; ask the node for local days
 instances-beyond-lock       | note      | instances that the lock file does not name                    | nothing: they are left out; lock anew to take them in
 same-patient-id             | attention | the same patient id at more than one node                     | counted as different patients
 instance-duplicated         | attention | the same instance at more than one node                       | counted at each node: leave one out before measuring or splitting

@@ -278,21 +278,21 @@ def test_header_of_several_rows_is_read_when_it_is_said(tmp_path: Path) -> None:
             extracts.open_extract(root, header=header)
 
 
-WIDE = 40
+WIDE, VERY_WIDE = 40, 5_000
 #: What a child process needs beyond what is loaded when it starts, in MiB.
 ROOM = 120
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", ["wide", "one patient", "short rows"])
+@pytest.mark.parametrize("shape", ["wide", "very wide", "one patient", "short rows"])
 def test_memory_stays_flat_however_long_a_table_is(tmp_path: Path, shape: str) -> None:
     line = {
         "wide": lambda n: f"P{n}," + ",".join(f"{n * i % 997 / 10}" for i in range(WIDE)),
+        "very wide": lambda n: f"P{n}," + ",".join(f"{n * i % 997 / 10}" for i in range(VERY_WIDE)),
         "one patient": lambda n: f"P1,{n}" + ",12.5" * (WIDE - 1),
         "short rows": lambda n: f"P{n},{n % 7}",
     }[shape]
-    rows = 1_500_000 if shape == "short rows" else 150_000
-    width = 1 if shape == "short rows" else WIDE
+    rows, width = {"short rows": (1_500_000, 1), "very wide": (1_500, VERY_WIDE)}.get(shape, (150_000, WIDE))
     path = tmp_path / "t.csv"
     with path.open("w") as file:
         file.write("patient_id," + ",".join(f"v{i}" for i in range(width)) + "\n")

@@ -30,8 +30,9 @@ from workbench.extracts.headings import LOOK, joined, looks_deeper, unique
 from workbench.findings import Finding
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-#: Rows looked at together.
+#: Rows looked at together, and their cells: of a table of thousands of columns few rows are held.
 CHUNK: Final = 4096
+CELLS: Final = 262_144
 #: What stands in a finding for an encoding.
 _ENCODINGS: Final = {"cp1252": "Windows-1252", "latin-1": "Latin-1"}
 
@@ -184,7 +185,7 @@ def settle(
     names = joined([cells for _, cells in head], width)
     seen = _FirstPass(names, _decimal_commas(source), watch(unique(names)[0]) if watch else None, source.grows)
     records = islice(iter(source), header, None)
-    while chunk := list(islice(records, CHUNK)):
+    while chunk := list(islice(records, _rows_together(width))):
         seen.see(chunk)
     names += ("",) * (seen.widest - width)
     width = seen.widest
@@ -204,6 +205,10 @@ def settle(
     keep = [i for i, column in enumerate(names) if column or i in seen.filled]
     rows = _Rows(source, path, file, before, header, width, tuple(keep), seen.decimal, source.grows)
     return Table(file, tuple(full[i] for i in keep), seen.n_rows, tuple(findings), name or Path(file).stem, rows)
+
+
+def _rows_together(width: int) -> int:
+    return max(1, min(CHUNK, CELLS // max(1, width)))
 
 
 def _state(path: Path) -> tuple[int, int]:
@@ -362,7 +367,7 @@ class _Parquet:
             with pq.ParquetFile(self.path) as file:
                 yield 1, tuple(str(name).strip() for name in file.schema_arrow.names)
                 number = 2
-                for batch in file.iter_batches(batch_size=CHUNK):
+                for batch in file.iter_batches(batch_size=_rows_together(len(file.schema_arrow.names))):
                     for cells in zip(*map(_column, batch.columns), strict=True):
                         yield number, cells
                         number += 1

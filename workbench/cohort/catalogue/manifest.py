@@ -42,18 +42,11 @@ def read_manifest(path: str | os.PathLike[str], *, catalogue: Catalogue | None =
 
     from workbench.cohort.catalogue.archive import idc
 
-    file = Path(path)
-    try:
-        lines = file.read_text("utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise PathNotFound(error.strerror or "not readable", file=file.name, remedy="check its spelling") from None
-    uuids = [match[1].lower() for line in lines if (match := _LINE.match(line))]
-    if not uuids:
-        raise EntryFileError("no line of it names a series", file=file.name, remedy="name an *.s5cmd manifest")
+    uuids = uuids_of(path)
     where = catalogue or idc()
     with where._lock:
         run = where._connection.execute
-        where._connection.register("wanted", pa.table({"crdc_series_uuid": list(dict.fromkeys(uuids))}))
+        where._connection.register("wanted", pa.table({"crdc_series_uuid": uuids}))
         found: pd.DataFrame = run("""
             select w.crdc_series_uuid,
                 case when s.SeriesInstanceUID is not null then 'current'
@@ -68,3 +61,22 @@ def read_manifest(path: str | os.PathLike[str], *, catalogue: Catalogue | None =
             order by w.crdc_series_uuid""").df()
         where._connection.unregister("wanted")
     return found
+
+
+def uuids_of(path: str | os.PathLike[str]) -> list[str]:
+    """Series that a manifest names, by the archive's own ids, each once, in its order.
+
+    Raises
+    ------
+    PathNotFound, EntryFileError
+        No such file; not a manifest.
+    """
+    file = Path(path)
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            uuids = [match[1].lower() for line in lines if (match := _LINE.match(line))]
+    except OSError as error:
+        raise PathNotFound(error.strerror or "not readable", file=file.name, remedy="check its spelling") from None
+    if not uuids:
+        raise EntryFileError("no line of it names a series", file=file.name, remedy="name an *.s5cmd manifest")
+    return list(dict.fromkeys(uuids))

@@ -17,7 +17,7 @@ import duckdb
 
 from workbench.cohort.database.cases import CASES
 from workbench.cohort.database.doubts import Doubt, doubts_of
-from workbench.cohort.database.engine import Engine, changed
+from workbench.cohort.database.engine import ORDER_OF_VALUES, Engine, changed
 from workbench.cohort.database.matching import HAS_IMAGES, matching
 from workbench.cohort.database.statements import check_condition, check_query, only_asks, query_error
 from workbench.cohort.database.working import quoted
@@ -79,9 +79,6 @@ select string_agg(distinct node, ', ' order by node), 'series-duplicated',
     'the same series stands at ' || count(distinct node) || ' nodes', any_value(patient_id), SeriesInstanceUID, 1
 from all_series group by SeriesInstanceUID having count(distinct node) > 1
 """
-
-#: Columns that rows of values are in the order of.
-ORDER_OF_VALUES: Final = "node, patient_id, timepoint, variable"
 
 GROUPED_FINDINGS = """
 select any_value(severity) as severity, code, node, sum(count)::bigint as count, any_value(title) as what,

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.cohort.catalogue.archived import archive_findings
 from workbench.cohort.clinical.deciding import SILENT
 from workbench.cohort.clinical.harmonise import VALUES as OF_EXTRACT
 from workbench.cohort.clinical.harmonise import Harmonised, Value, from_headers
@@ -25,6 +26,7 @@ from workbench.cohort.tables.nifti_series import nifti_rows
 from workbench.cohort.tables.planned import FIRST, PlannedSeries, Plans, plan_all
 from workbench.cohort.tables.spool import Spool
 from workbench.cohort.tables.times import place
+from workbench.cohort.tables.zones import Zones, of_series
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.cohort.vocabulary.tables import variables
 from workbench.dicom.scan import Scan
@@ -130,7 +132,11 @@ def build_tables(
         from_headers(row["patient_id"], sex=sex, age=age, file=row["path"])
         for row, (sex, age) in zip(nifti.series, nifti.patients, strict=True)
     ]
-    findings.extend(place(series_rows, extract.studies, study_keys))
+    zones, stated = Zones(), of_series(scan.instances)
+    for row in series_rows:
+        if (minutes := stated.get(row["SeriesInstanceUID"])) is not None:
+            zones.image(row["patient_id"], minutes)
+    findings.extend(place(series_rows, extract.studies, study_keys, stated))
     for patient, count in sorted(mismatched.items()):
         text = "patient id of the headers and of the listing differ"
         findings.append(Finding("patient-id-mismatch", text, patient_id=patient, count=count))
@@ -142,11 +148,14 @@ def build_tables(
         given = pc.not_equal(pc.utf8_trim_whitespace(batch["raw_value"]), "")
         described.update(pc.unique(batch["patient_id"].filter(given)).to_pylist())
         files.update(pc.unique(batch["file"]).to_pylist())
+        zones.look(batch)
         values.add(_of_node(extract, batch))
     findings.extend(clinical.findings)
     findings.extend(_coverage(extract, {row["patient_id"] for row in series_rows}, described))
+    findings.extend(zones.findings())
     findings.extend(_label_sources(series_rows))
     findings.extend(against_headers(extract, where, scan.instances))
+    findings.extend(archive_findings(extract, series_rows))
     of_headers = _of_headers(series_rows, header_values)
     unknown = Counter(value.raw_variable for value in of_headers if value.rule == UNMAPPED)
     findings += [

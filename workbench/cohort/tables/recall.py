@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench import __version__
+from workbench.cohort.catalogue.archived import index_version, of_archive
 from workbench.cohort.tables.store import FORMAT, Stored, known
 from workbench.dicom.listing import Listing, Place, survey
 from workbench.errors import WriteError
@@ -64,6 +65,8 @@ def recall(asked: Asked) -> list[Stored] | None:
         record: dict[str, Any] = json.loads(asked.file.read_text("utf-8"))
         if [record["version"], record["format"]] != [__version__, FORMAT]:
             return None
+        if record["index"] not in (None, index_version()):
+            return None
         root, roots = Path(record["root"]), tuple(map(Path, record["allowed_roots"]))
         looked = [Place(*place) for place in record["places"]]
         if _state(root, roots, looked, [*record["watched"], *asked.outside]).hash != record["state"]:
@@ -102,6 +105,8 @@ def remember(asked: Asked, extract: Extract, stored: Iterable[Stored]) -> None:
         "format": FORMAT,
         "dataset_id": extract.dataset_id,
         "layout": extract.layout,
+        # Release of the archive's index that was asked about the extract; None where none was.
+        "index": index_version() if of_archive(extract) else None,
         "root": str(extract.root),
         "allowed_roots": [str(folder) for folder in extract.allowed_roots],
         "places": [(place.path, place.recursive) for place in places],

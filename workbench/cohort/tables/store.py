@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench import __version__
+from workbench.cohort.catalogue.archived import index_version, of_archive
 from workbench.cohort.clinical.mapped import mappings_of
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.dicom.listing import Files, Place, list_files
@@ -144,6 +145,9 @@ def _fingerprint(extract: Extract, entries: Files, findings: Iterable[Finding], 
     for ref in extract.series:
         state.update(repr(ref).encode())
     state.update(repr(list(findings)).encode())
+    if of_archive(extract):
+        # What its index says of the extract, should it be installed later, or anew.
+        state.update(index_version().encode())
     state.update(entries.state())
     for name in extract.tables:
         with suppress(OSError):

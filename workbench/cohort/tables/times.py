@@ -2,7 +2,8 @@
 
 The rules, first that applies: what the extract declares (timepoint table or layout), offsets since the node's zero,
 study dates. Days are calendar days as they were written down; a time zone beside a time is never reckoned into
-another day, and days and offsets are never compared with each other.
+another day, and days and offsets are never compared with each other. Studies of one day are in the order of their
+times, brought to UTC where each of them states its zone.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import Any, Final
 
 from workbench.extracts.record import StudyRef
@@ -42,6 +44,8 @@ DAYS: Final = {
     **dict.fromkeys(("h", "hour", "hours"), 1 / 24),
 }
 
+_NONE: Final[Mapping[str, int]] = MappingProxyType({})
+
 
 def day(text: str) -> date | None:
     """Calendar day as written, of a DICOM or ISO 8601 date or date and time; None for anything else.
@@ -55,7 +59,7 @@ def day(text: str) -> date | None:
     >>> day("03/01/2024") is None  # January or March: not guessed
     True
     """
-    match = re.fullmatch(r"(\d{4})(-?)(\d\d)\2(\d\d)(?:[T ].*)?", (text or "").strip())
+    match = re.fullmatch(r"(\d{4})(-?)(\d\d)\2(\d\d)(?:[T ].*|Z|[+-]\d\d:\d\d)?", (text or "").strip())
     if match is None:
         return None
     try:
@@ -99,13 +103,17 @@ class _Visit:
     day: date | None = None
     #: Time of day as DICOM spells it; empty where unknown.
     time: str = ""
+    #: Minutes east of Greenwich of that time; None where that is not stated, or differs.
+    zone: int | None = None
     offset: float | None = None
     timepoint: str = ""
     rule: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
 
 
-def place(rows: Sequence[dict[str, Any]], studies: Sequence[StudyRef], keys: Sequence[str]) -> list[Finding]:
+def place(
+    rows: Sequence[dict[str, Any]], studies: Sequence[StudyRef], keys: Sequence[str], zones: Mapping[str, int] = _NONE
+) -> list[Finding]:
     """Give every series its ``timepoint``, ``timepoint_rule``, ``date``, ``offset_days`` and ``episode``.
 
     Parameters
@@ -116,6 +124,8 @@ def place(rows: Sequence[dict[str, Any]], studies: Sequence[StudyRef], keys: Seq
         What tables of the extract say of studies.
     keys : sequence of str
         Study folder of each row, as the layout names it.
+    zones : mapping, optional
+        SeriesInstanceUID -> minutes east of Greenwich of its times, where its headers state them.
 
     Returns
     -------
@@ -138,7 +148,7 @@ def place(rows: Sequence[dict[str, Any]], studies: Sequence[StudyRef], keys: Seq
         by_patient[row["patient_id"]].append(row)
     findings = told.findings()
     for patient, own in sorted(by_patient.items()):
-        visits = _visits(own)
+        visits = _visits(own, zones)
         findings += _number(patient, visits)
         findings += _annotations(patient, own, visits)
     return findings
@@ -180,7 +190,7 @@ class _Told:
         return found
 
 
-def _visits(rows: Iterable[dict[str, Any]]) -> list[_Visit]:
+def _visits(rows: Iterable[dict[str, Any]], zones: Mapping[str, int]) -> list[_Visit]:
     visits: dict[tuple[str, str], _Visit] = {}
     for row in rows:
         if row["kind"] != "image":
@@ -192,6 +202,8 @@ def _visits(rows: Iterable[dict[str, Any]]) -> list[_Visit]:
         days = [row["date"] for row in visit.rows if row["date"]]
         visit.day = date.fromisoformat(min(days)) if days else None
         visit.time = min((row["StudyTime"] for row in visit.rows if row["StudyTime"]), default="")
+        stated = {zones.get(row["SeriesInstanceUID"]) for row in visit.rows if row["StudyTime"]}
+        visit.zone = stated.pop() if len(stated) == 1 else None
         visit.offset = min((row["offset_days"] for row in visit.rows if row["offset_days"] is not None), default=None)
     return list(visits.values())
 
@@ -255,12 +267,29 @@ def _ranks(visits: list[_Visit]) -> tuple[dict[_Visit, int], str, list[list[_Vis
         if len(studies) > 1:
             tied.append(several)
         timed = all(visit.time for visit in several) and len(studies) > 1
-        times = sorted({visit.time for visit in several}) if timed else [""]
+        told = _times(several)
+        times = sorted(set(told.values())) if timed else [0]
         for visit in several:
-            ranks[visit] = rank + 1 + (times.index(visit.time) if timed else 0)
+            ranks[visit] = rank + 1 + (times.index(told[visit]) if timed else 0)
         rank += len(times)
     ranks |= dict.fromkeys(last, rank + 1)
     return ranks, clock, tied
+
+
+def _times(visits: list[_Visit]) -> dict[_Visit, Any]:
+    """What orders visits of one day: seconds in UTC where each states its zone, else the times as written."""
+    seconds = {visit: _seconds(visit) for visit in visits}
+    if None in seconds.values():
+        return {visit: visit.time for visit in visits}
+    return seconds
+
+
+def _seconds(visit: _Visit) -> float | None:
+    """Seconds since midnight in UTC, perhaps of the day before or after; None without a zone, or a time."""
+    match = re.fullmatch(r"(\d\d)(?::?(\d\d)(?::?(\d\d(?:\.\d+)?))?)?", visit.time.strip())
+    if match is None or visit.zone is None:
+        return None
+    return int(match[1]) * 3600 + int(match[2] or 0) * 60 + float(match[3] or 0) - visit.zone * 60
 
 
 def _against(visits: list[_Visit], ranks: dict[_Visit, int]) -> int:

@@ -8,8 +8,9 @@ from typing import Final
 
 from workbench.cohort.clinical.rules.read import UNMAPPED, Given, Read
 
-#: ISO date, whole or without day or month, with or without a time.
-_ISO: Final = re.compile(r"([0-9]{4})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[T ].*)?)?)?")
+#: ISO date, whole or without day or month, with or without a time; the zone of a time, or of a day (XML Schema),
+#: changes no day.
+_ISO: Final = re.compile(r"([0-9]{4})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[T ].*|Z|[+-][0-9]{2}:[0-9]{2})?)?)?")
 _YEAR_FIRST: Final = re.compile(r"([0-9]{4})[/.]([0-9]{1,2})[/.]([0-9]{1,2})(?: .*)?")
 #: DICOM DA and DT (PS3.5 6.2).
 _DICOM: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:[0-9]{2,6}(?:\.[0-9]+)?(?:[+-][0-9]{4})?)?")
