@@ -26,7 +26,7 @@ from workbench.cohort.tables.nifti_series import nifti_rows
 from workbench.cohort.tables.planned import FIRST, PlannedSeries, Plans, plan_all
 from workbench.cohort.tables.spool import Spool
 from workbench.cohort.tables.times import place
-from workbench.cohort.tables.zones import Zones, of_series
+from workbench.cohort.tables.zones import Zones, zones_of
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.cohort.vocabulary.tables import variables
 from workbench.dicom.scan import Scan
@@ -132,7 +132,7 @@ def build_tables(
         from_headers(row["patient_id"], sex=sex, age=age, file=row["path"])
         for row, (sex, age) in zip(nifti.series, nifti.patients, strict=True)
     ]
-    zones, stated = Zones(), of_series(scan.instances)
+    zones, stated = Zones(), zones_of(scan.instances)
     for row in series_rows:
         if (minutes := stated.get(row["SeriesInstanceUID"])) is not None:
             zones.image(row["patient_id"], minutes)

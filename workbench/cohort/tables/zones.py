@@ -89,7 +89,7 @@ def spelt(minutes: int) -> str:
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
-def of_series(instances: pa.Table) -> dict[str, int]:
+def zones_of(instances: pa.Table) -> dict[str, int]:
     """SeriesInstanceUID -> minutes east of Greenwich, of series whose headers state one offset."""
     if "TimezoneOffsetFromUTC" not in instances.schema.names:
         return {}
