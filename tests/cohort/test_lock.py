@@ -221,6 +221,9 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "extract twice": lambda c: c["extracts"].append(c["extracts"][0]),
     "no extracts": lambda c: c.update(extracts=None),
     "instance gone": lambda c: c["extracts"][0]["instances"]["1.2.11"].pop(),
+    "said a list": lambda c: c["extracts"][0].update(said=[]),
+    "header a text": lambda c: c["extracts"][0].update(said={"header": "2"}),
+    "folder gone": lambda c: c["extracts"][0].pop("folder"),
     "facts gone": lambda c: c["extracts"][0]["instances"]["1.2.11"][0].pop(),
     "no number": lambda c: c["extracts"][0].pop("n_instances"),
 }
@@ -260,3 +263,137 @@ def test_the_command_line_locks_and_opens(pristine: list[Path], tmp_path: Path) 
     assert (run.exit_code, run.output.strip()) == (0, place)
     shown = CliRunner().invoke(workbench, ["open", *given, "--lock", place, "--json"])
     assert [row["series"] for row in json.loads(shown.output)["nodes"]] == [1, 1]
+
+
+def test_a_lock_file_of_an_older_format_says_what_to_do(nodes: list[Path], tmp_path: Path) -> None:
+    place = wb.open_cohort(nodes).lock(tmp_path / "lock.json")
+    place.write_text(json.dumps(json.loads(place.read_text("utf-8")) | {"format": 2}))
+    with pytest.raises(
+        LockError, match=r"is of format 2, and this version reads \d+ \[lock.json\]\. open .* lock anew"
+    ):
+        wb.open_cohort(nodes, lock=place)
+
+
+def _nifti(place: Path, value: int = 1, spacing: float = 1.0) -> None:
+    from nibabel.nifti1 import Nifti1Image
+
+    place.parent.mkdir(parents=True, exist_ok=True)
+    image = Nifti1Image(np.full((4, 4, 3), value, "int16"), np.diag([-1.0, -1.0, spacing, 1.0]))
+    image.to_filename(place)
+
+
+@pytest.fixture
+def subjects(tmp_path: Path) -> Path:
+    root = tmp_path / "data" / "north"
+    _nifti(root / "P1" / "T1" / "a.nii")
+    _nifti(root / "P2" / "T1" / "b.nii.gz")
+    _nifti(root / "P2" / "tumour" / "c.nii")
+    (root / "participants.csv").write_text("FOLDER_NAME,AGE,SEX\nP1,55,F\nP2,61,M\n")
+    return root
+
+
+def test_nifti_files_are_known_by_header_and_whole_where_asked_for(subjects: Path, tmp_path: Path) -> None:
+    how = {"modalities": {"T1": "MR"}, "masks": ["tumour"]}
+    cohort = wb.open_cohort(subjects, **how)  # type: ignore[arg-type]
+    light, whole = cohort.lock(tmp_path / "light.json"), cohort.lock(tmp_path / "whole.json", rehash=True)
+    content = json.loads(light.read_text("utf-8"))["extracts"][0]
+    lines = [line for rows in content["instances"].values() for line in rows]
+    assert [line[0] for line in lines if line[3]] == [line[0] for line in lines]
+    assert content["n_instances"] == 3
+    assert state(wb.open_cohort(subjects, lock=light)) == state(cohort), "what was said is taken from the lock file"
+    _flip(subjects / "P1/T1/a.nii", -1)
+    wb.open_cohort(subjects, lock=light)
+    with pytest.raises(LockError, match=r"north: 1 instance\(s\) changed \(P1/T1/a.nii\)"):
+        wb.open_cohort(subjects, lock=whole)
+    _nifti(subjects / "P1/T1/a.nii", spacing=2.0)
+    _nifti(subjects / "P2/T1/b.nii.gz", spacing=2.5)
+    with pytest.raises(LockError, match=r"2 instance\(s\) changed \(P1/T1/a.nii, P2/T1/b.nii.gz\)"):
+        wb.open_cohort(subjects, lock=light)
+    (subjects / "P1/T1/a.nii").unlink()
+    with pytest.raises(LockError, match=r"1 instance\(s\) missing \(P1/T1/a.nii\)"):
+        wb.open_cohort(subjects, lock=light)
+
+
+def test_what_the_json_beside_a_nifti_file_says_counts(subjects: Path, tmp_path: Path) -> None:
+    beside = subjects / "P1/T1/a.json"
+    beside.write_text(json.dumps({"00080060": {"vr": "CS", "Value": ["MR"]}}))
+    place = wb.open_cohort(subjects).lock(tmp_path / "lock.json")
+    beside.write_text(json.dumps({"00080060": {"vr": "CS", "Value": ["CT"]}}))
+    with pytest.raises(LockError, match=r"1 instance\(s\) changed \(P1/T1/a.nii\)"):
+        wb.open_cohort(subjects, lock=place)
+
+
+def test_a_nifti_file_that_came_since_is_left_out(subjects: Path, tmp_path: Path) -> None:
+    cohort = wb.open_cohort(subjects)
+    place = cohort.lock(tmp_path / "lock.json")
+    _nifti(subjects / "P1" / "T2" / "d.nii")
+    again = wb.open_cohort(subjects, lock=place)
+    assert state(again) == state(cohort)
+    assert again.findings.set_index("code").loc["instances-beyond-lock", "count"] == 1
+
+
+@pytest.fixture
+def headed(nodes: list[Path]) -> list[Path]:
+    """Tables whose header, patient column and centres must be said."""
+    for number, node in enumerate(nodes):
+        (node / "clinical.csv").write_text(
+            f"study,study,other,site\ncode,sex,code,name\nP1,M,P2,a{number}\nP2,F,P1,b{number}\n"
+        )
+    return nodes
+
+
+SAID: dict[str, Any] = {"header": 2, "id_column": "study.code", "node_column": "site.name", "layout": "plain"}
+
+
+def test_what_was_said_when_opening_is_said_again_by_the_lock_file(headed: list[Path], tmp_path: Path) -> None:
+    cohort = wb.open_cohort(headed, **SAID).where("sex = 'female'")
+    place = cohort.lock(tmp_path / "lock.json")
+    assert json.loads(place.read_text("utf-8"))["extracts"][0]["said"] == SAID
+    again = wb.open_cohort(headed, lock=place)
+    assert state(again) == state(cohort)
+    assert again.nodes == cohort.nodes
+    assert again.lock(tmp_path / "again.json").read_bytes() == place.read_bytes()
+    moved = shutil.copytree(headed[0].parent, tmp_path / "moved")
+    assert state(wb.open_cohort([moved / "south", moved / "north"], lock=place)) == state(cohort)
+
+
+def test_one_extract_may_be_called_otherwise(headed: list[Path], tmp_path: Path) -> None:
+    cohort = wb.open_cohort(headed[0], node="centre one", **{**SAID, "node_column": None})
+    place = cohort.lock(tmp_path / "lock.json")
+    again = wb.open_cohort(headed[0].rename(tmp_path / "other"), lock=place)
+    assert again.nodes == ["centre one"]
+    assert again.clinical.equals(cohort.clinical)
+
+
+def test_what_is_said_otherwise_is_named(headed: list[Path], tmp_path: Path) -> None:
+    how = {name: value for name, value in SAID.items() if name != "node_column"}
+    place = wb.open_cohort(headed, **how).lock(tmp_path / "lock.json")
+    with pytest.raises(LockError, match=r"north: 1 option.* \(id_column: 'study.code' when locked, 'other.code' now\)"):
+        wb.open_cohort(headed, lock=place, id_column="other.code")
+
+
+def test_the_mapping_must_be_the_same_file(nodes: list[Path], tmp_path: Path) -> None:
+    mapping = tmp_path / "own.csv"
+    mapping.write_text("source,variable\nage_at_diagnosis,age_at_diagnosis\n")
+    cohort = wb.open_cohort(nodes, mapping=mapping)
+    place = cohort.lock(tmp_path / "lock.json")
+    copied = shutil.copy(mapping, tmp_path / "copied.csv")
+    assert state(wb.open_cohort(nodes, mapping=copied, lock=place)) != []
+    with pytest.raises(LockError, match="mapping: one file when locked, not given now"):
+        wb.open_cohort(nodes, lock=place)
+    mapping.write_text("source,variable\nage_at_diagnosis,psa\n")
+    with pytest.raises(LockError, match="mapping: one file when locked, another now"):
+        wb.open_cohort(nodes, mapping=mapping, lock=place)
+    plain = wb.open_cohort(nodes).lock(tmp_path / "plain.json")
+    with pytest.raises(LockError, match="mapping: not given when locked, one file now"):
+        wb.open_cohort(nodes, mapping=mapping, lock=plain)
+
+
+def test_linked_patients_must_be_the_same(nodes: list[Path], tmp_path: Path) -> None:
+    links = tmp_path / "links.csv"
+    links.write_text("node,patient_id,person\nnorth,P1,a\nsouth,P1,a\n")
+    cohort = wb.open_cohort(nodes, linkage=links)
+    place = cohort.lock(tmp_path / "lock.json")
+    assert state(wb.open_cohort(nodes, linkage=links, lock=place)) == state(cohort)
+    with pytest.raises(LockError, match="linkage: one file when locked, not given now"):
+        wb.open_cohort(nodes, lock=place)

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench import __version__
+from workbench.arguments import short
+from workbench.cohort.said import differing, plain, said_fits
+from workbench.cohort.tables.nifti_facts import nifti_facts
 from workbench.errors import LockError, UsageError
 from workbench.progress import task
 from workbench.writing import aside
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from workbench.cohort.tables.store import Stored
 
 #: Raised by one whenever a field changes its meaning.
-FORMAT: Final = 2
+FORMAT: Final = 3
 #: Facts of an instance, in the order of its line; ``sha256`` of the whole file where it was asked for.
 FACTS: Final = ("path", "SOPInstanceUID", "size", "header_digest", "pixel_length", "sha256")
 #: Examples that an error names per node and kind of change.
@@ -125,6 +128,8 @@ def _described(extract: Stored, rehash: set[str]) -> dict[str, Any]:
         "node": extract.node,
         "dataset_id": extract.dataset_id,
         "layout": extract.layout,
+        "folder": extract.root.name,
+        "said": plain(extract),
         "digest": extract.digest,
         "tables": {name: record["tables"].get(name, "") for name in sorted(record["read"])},
         "n_instances": len(facts),
@@ -137,7 +142,7 @@ def _facts(extract: Stored) -> dict[str, dict[str, Any]]:
     import pyarrow.parquet as pq
 
     table = pq.read_table(extract.table("instances"), columns=[*FACTS[:-1], "SeriesInstanceUID"])
-    return {row["path"]: row for row in table.to_pylist()}
+    return {row["path"]: row for row in table.to_pylist()} | nifti_facts(extract)
 
 
 def _hashed(extract: Stored, paths: Sequence[str]) -> list[str]:
@@ -188,7 +193,11 @@ def read_lock(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError, RecursionError):
         raise LockError("this is no lock file", file=name, remedy="name one that `workbench lock` wrote") from None
     if form != FORMAT:
-        raise LockError("the lock file is of another format", file=name, remedy="lock the cohort anew")
+        raise LockError(
+            f"the lock file is of format {short(form)}, and this version reads {FORMAT}",
+            file=name,
+            remedy="open the extracts without it, as they were opened then, and lock anew",
+        )
     try:
         odd = None if content["sha256"] == _digest(content) else "it was changed since it was written, or cut"
         odd = odd or _unfit(content)
@@ -214,8 +223,10 @@ def _unfit(content: Mapping[str, Any]) -> str | None:
     if len(set(nodes)) < len(nodes):
         return "an extract stands twice"
     for facts in extracts:
-        if not _texts([facts[name] for name in ("node", "dataset_id", "layout", "digest")]):
-            return "an extract has no name, layout or digest"
+        if not _texts([facts[name] for name in ("node", "dataset_id", "layout", "folder", "digest")]):
+            return "an extract has no name, layout, folder or digest"
+        if not isinstance(facts["said"], dict) or not said_fits(facts["said"]):
+            return "what was said of an extract is of another kind"
         if not _texts(list(facts["tables"].values())):
             return "a table has no digest"
         lines = [line for rows in facts["instances"].values() for line in rows]
@@ -236,7 +247,7 @@ class Change:
 
     #: Node concerned; empty where an extract itself is missing.
     node: str
-    #: ``missing``, ``changed``, ``table`` or ``extract``.
+    #: ``missing``, ``changed``, ``table``, ``said``, ``extract``, ``more`` or ``selection``.
     kind: str
     #: How many.
     count: int
@@ -247,7 +258,7 @@ class Change:
         words = {
             "missing": "instance(s) missing", "changed": "instance(s) changed", "table": "table(s) changed",
             "extract": "extract(s) not opened", "more": "extract(s) that it does not know",
-            "selection": "series or patient(s) selected otherwise",
+            "said": "option(s) given otherwise", "selection": "series or patient(s) selected otherwise",
         }  # fmt: skip
         shown = ", ".join(self.examples) + (", ..." if self.count > len(self.examples) else "")
         return f"{self.node + ': ' if self.node else ''}{self.count} {words[self.kind]} ({shown})"
@@ -307,7 +318,12 @@ def _differences(locked: Mapping[str, Any], extract: Stored) -> tuple[frozenset[
     if whole:
         paths = sorted(whole)
         changed += [path for path, now in zip(paths, _hashed(extract, paths), strict=True) if whole[path] != now]
-    kinds = (("table", odd), ("missing", missing), ("changed", changed))
+    kinds = (
+        ("said", differing(locked["said"], plain(extract))),
+        ("table", odd),
+        ("missing", missing),
+        ("changed", changed),
+    )
     return frozenset(facts.keys() - known), [
         _change(extract.node, kind, sorted(names)) for kind, names in kinds if names
     ]

@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,7 @@ from workbench.cohort.clinical.mapped import mappings_of
 from workbench.cohort.cohort import Cohort
 from workbench.cohort.identity.linkage import with_persons
 from workbench.cohort.lock import check_selection, compared, read_lock, steps_of
+from workbench.cohort.said import filled, said_of
 from workbench.cohort.tables.centres import store_nodes
 from workbench.cohort.tables.recall import Asked, recall, remember
 from workbench.cohort.tables.store import Stored
@@ -96,7 +98,10 @@ def open_cohort(
         What must be proven of an extract. Nothing is verified yet: everything opens as "not sealed".
     lock : path, optional
         Lock file that :meth:`Cohort.lock` wrote: the cohort is exactly what it names, instances, conditions and all.
-        Instances that came since are left out, which is a finding.
+        Instances that came since are left out, which is a finding. What was said of the extracts then (``node``,
+        ``layout``, ``id_column``, ``node_column``, ``header``, ``modalities``, ``masks``) is taken from it where it is
+        not said again; tables named by path (``mapping``, ``clinical``, ``index``, ``links``, ``linkage``) are named
+        again and must be the same.
     linkage : path, optional
         CSV with the columns ``node``, ``patient_id``, ``person``: who is the same person at several nodes. Then
         ``patients`` has a column ``person_id``, and what linked patients disagree about is a finding. Without it the
@@ -128,8 +133,10 @@ def open_cohort(
     }  # fmt: skip
     given = {name: _each(value, folders, name, shared=name in of_all) for name, value in {**of_all, **of_one}.items()}
     given["modalities"] = _of_folders(modalities, folders)
-    roots = _roots(link_roots, folders)
     content = None if lock is None else read_lock(lock)
+    if content is not None:
+        given = filled(given, content["extracts"], folders)
+    roots = _roots(link_roots, folders)
     opened: list[Stored] = []
     of_folder: dict[Path, list[Stored]] = {}
     sure = isinstance(link_roots, Mapping) or len(folders) == 1
@@ -137,20 +144,30 @@ def open_cohort(
     for folder, asked, stored in _recalled(folders, said, roots, sure=sure):
         how = said[folder]
         extracts = stored if stored is not None else _open(folder, how, roots[folder], asked, sure=sure)
+        extracts = [replace(extract, said=said_of(how)) for extract in extracts]
         for extract in extracts:
             _refuse_twin(extract, opened, folder, split=bool(how.get("node_column")))
         opened += extracts
         of_folder[folder] = extracts
+    if linkage is not None:
+        opened = with_persons(opened, linkage)
+        of_folder = {
+            folder: [one for one in opened if one.root == known[0].root] for folder, known in of_folder.items()
+        }
     if content is None:
-        return Cohort(opened if linkage is None else with_persons(opened, linkage))
+        return Cohort(opened)
     more = compared(content, opened)
     for folder, extracts in of_folder.items():
         beyond = frozenset[str]().union(*(more.get(extract.node, frozenset()) for extract in extracts))
         if beyond:
             how = _said({name: values[folder] for name, values in given.items()} | {"layout": extracts[0].layout})
-            _, of_folder[folder] = _read(folder, how, extracts[0].link_roots, without=beyond)
+            _, found = _read(folder, how, extracts[0].link_roots, without=beyond)
+            persons = {extract.node: extract.persons for extract in extracts}
+            of_folder[folder] = [
+                replace(one, said=extracts[0].said, persons=persons.get(one.node, ())) for one in found
+            ]
     opened = [extract for extracts in of_folder.values() for extract in extracts]
-    cohort = Cohort(opened if linkage is None else with_persons(opened, linkage), steps_of(content))
+    cohort = Cohort(opened, steps_of(content))
     check_selection(content, cohort)
     return cohort
 

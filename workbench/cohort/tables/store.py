@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench import __version__
 from workbench.cohort.catalogue.archived import index_version, of_archive
 from workbench.cohort.clinical.mapped import mappings_of
+from workbench.cohort.said import Said
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.dicom.listing import Files, Place, list_files
 from workbench.errors import ChangedFile, EmptyExtract, QueryError
@@ -65,6 +66,8 @@ class Stored:
     reused: bool
     #: Patients and who they are, as a linkage table says; empty where none was given.
     persons: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    #: What was said when it was opened and changes its content.
+    said: Said = field(default=(), repr=False)
 
     def record(self) -> dict[str, Any]:
         """What is kept of its state beside the tables: digests of the tables it was read from.
@@ -196,6 +199,7 @@ class _How:
 def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[str, Any]:
     from workbench.cohort.tables.build import build_tables
     from workbench.cohort.tables.label_sources import with_sources
+    from workbench.cohort.tables.nifti_facts import without_files
     from workbench.cohort.tables.planned import Plans
     from workbench.dicom.index import HeaderIndex
     from workbench.dicom.scan import scan
@@ -212,6 +216,7 @@ def _build(extract: Extract, how: _How, folder: Path, fingerprint: str) -> dict[
         raise _nothing_readable(extract, found.findings)
     if how.without:
         found = _left_out(found, how.without)
+        extract = replace(extract, series=without_files(extract.series, how.without))
     found = with_sources(found, extract.root)
     tables = build_tables(extract, found, mapping=how.mapping, plans=Plans(how.headers))
     with tables.values:
