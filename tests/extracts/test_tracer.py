@@ -4,9 +4,12 @@ import base64
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from tests.extracts import trees
 from workbench import extracts
-from workbench.extracts.tracer import compare, trace
+from workbench.errors import EntryFileError, PathNotFound
+from workbench.extracts.tracer import compare, read_report, trace
 
 
 def _digest(*contents: bytes) -> str:
@@ -48,3 +51,40 @@ def test_a_report_is_compared(tmp_path: Path) -> None:
         ("trace-differs", "1011"),
         ("trace-absent", "2011"),
     ]
+
+
+def test_a_series_of_the_report_that_is_not_here_is_told(tmp_path: Path) -> None:
+    extract = extracts.open_extract(trees.datmat(tmp_path))
+    expected = {traced.path: traced.digest for traced in trace(extract)} | {"gone/a": "x", "gone/b": "y"}
+    assert [(f.code, f.path, f.count) for f in compare(extract, expected)] == [
+        ("series-folder-missing", "gone/a", 2),
+    ]
+
+
+REPORTS = {
+    "object": '{"P1/S1": "a=", "P1/S2/": "b="}',
+    "rows": '[{"path": "P1/S1", "digest": "a="}, {"path": "P1/S2", "digest": "b=", "n_files": 3}]',
+    "our own": '{"series": [{"path": "P1/S1", "digest": "a="}, {"path": "P1/S2", "digest": "b="}], "findings": []}',
+    "csv": "digest,path\na=,P1/S1\nb=,P1/S2\n",
+    "csv of Excel": "\ufeffpath,digest\r\nP1/S1,a=\r\nP1/S2,b=\r\n",
+}
+
+
+@pytest.mark.parametrize("shape", REPORTS)
+def test_reports_are_read_in_the_forms_they_come_in(tmp_path: Path, shape: str) -> None:
+    (tmp_path / "report").write_bytes(REPORTS[shape].encode())
+    assert read_report(tmp_path / "report") == {"P1/S1": "a=", "P1/S2": "b="}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "{}", "[]", '["a"]', '{"P1": 3}', "name,sum\na,b\n", "path,digest\nP1\n", "[1]"]
+)
+def test_what_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(EntryFileError, match=r"report\.json"):
+        read_report(tmp_path / "report.json")
+
+
+def test_a_report_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(PathNotFound):
+        read_report(tmp_path / "absent.json")

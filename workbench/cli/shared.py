@@ -80,12 +80,12 @@ def open_cohort(
         node_column=node_column,
         header=header,
         clinical=several,
-        index=_one("index", by_extract("index", index)),
-        links=_one("links", by_extract("links", links)),
+        index=one_path("index", by_extract("index", index)),
+        links=one_path("links", by_extract("links", links)),
         modalities=_codes(modalities),
         masks=masks,
         link_roots=link_roots,
-        mapping=_one("mapping", by_extract("mapping", mapping)),
+        mapping=one_path("mapping", by_extract("mapping", mapping)),
         lock=lock,
         linkage=linkage,
     )
@@ -131,7 +131,7 @@ def _codes(given: tuple[str, ...]) -> dict[str, str]:
     return {folder: code for folder, _, code in parts}
 
 
-def _one(option: str, given: list[str] | dict[str, list[str]]) -> str | dict[str, str] | None:
+def one_path(option: str, given: list[str] | dict[str, list[str]]) -> str | dict[str, str] | None:
     """The one path of an extract."""
     from workbench.errors import UsageError
 

@@ -172,6 +172,45 @@ def open_cohort(
     return cohort
 
 
+def listed_extracts(
+    paths: Paths,
+    *,
+    layout: str | None = None,
+    node: str | Mapping[str, str] | None = None,
+    index: PathLike | Mapping[str, PathLike] | None = None,
+    link_roots: Paths | Mapping[str, Paths] = (),
+) -> list[Extract]:
+    """Extracts as their adapters list their images, one after another; no header and no clinical value is kept.
+
+    Parameters
+    ----------
+    paths, layout, node, index, link_roots
+        As for :func:`open_cohort`.
+
+    Raises
+    ------
+    PathNotFound, EmptyExtract, UsageError, UnsafePath, EntryFileError
+        Names the extract and what to do.
+    """
+    folders = expand(paths)
+    given = {name: _each(value, folders, name, shared=False) for name, value in {"node": node, "index": index}.items()}
+    sure = isinstance(link_roots, Mapping) or len(folders) == 1
+    found = []
+    for folder, roots in _roots(link_roots, folders).items():
+        how = {"layout": layout, **{name: values[folder] for name, values in given.items()}}
+        found.append(open_extract(folder, **how, link_roots=_own_roots(folder, how, roots, sure=sure)))
+    return found
+
+
+def _own_roots(
+    folder: Path, how: Mapping[str, Any], roots: tuple[PathLike, ...], *, sure: bool
+) -> tuple[PathLike, ...]:
+    """Roots for an extract: those given for all (not *sure*) are for a layout that hands over by links."""
+    if roots and not sure and (how["layout"] or detect(folder)) not in LINKED_LAYOUTS:
+        return ()
+    return roots
+
+
 def _refuse_twin(extract: Stored, opened: list[Stored], folder: Path, *, split: bool) -> None:
     """Refuse an extract whose node is another's too."""
     twin = next((other for other in opened if other.node == extract.node), None)
@@ -277,8 +316,7 @@ def _open(
     sure : bool
         Whether *roots* are this extract's own; else they are for a layout that hands over by links.
     """
-    if roots and not sure and (how["layout"] or detect(folder)) not in LINKED_LAYOUTS:
-        roots = ()
+    roots = _own_roots(folder, how, roots, sure=sure)
     extract, found = _read(folder, how, roots)
     remember(asked, extract, found)
     return found
