@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests import tries
+from tests.once import once
 
 if TYPE_CHECKING:
     from workbench.cohort import Cohort
@@ -76,30 +76,6 @@ def _options_as_they_were() -> Iterator[None]:
     yield
     options._set.clear()
     options._set.update(kept)
-
-
-def once(factory: pytest.TempPathFactory, name: str, write: Callable[[Path], object]) -> Path:
-    """Folder that is written once for all the processes of a run; the others wait for it."""
-    base = factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    place = base / "make believe" / name
-    done, failed = (place.with_name(f"{name} {end}") for end in ("is written", "could not be written"))
-    place.parent.mkdir(exist_ok=True)
-    try:
-        place.mkdir()
-    except FileExistsError:
-        while not done.exists():
-            if failed.exists():
-                raise RuntimeError(f"{name} could not be written by another process") from None
-            time.sleep(0.1)
-        return place
-    try:
-        write(place)
-    except BaseException:
-        failed.touch()
-        raise
-    done.touch()
-    return place
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.hostile import JPEG_LOSSLESS, PICTURE, RLE, compressed, fragments, part10, stream
 from tests.hostile_headers import deflated
+from tests.tries import tries
 from workbench.dicom.headers.deflated import HEADER_BYTES, header_source
 from workbench.dicom.pixels.frames import frame_refs, read_frames
 from workbench.dicom.scan import scan
@@ -49,7 +50,7 @@ def open_all(folder: Path) -> None:
                     raise AssertionError("error does not name its file") from error
 
 
-@pytest.mark.parametrize("count", [400, pytest.param(6000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [tries(400), pytest.param(6000, marks=pytest.mark.slow)])
 def test_damaged_files_end_in_findings_or_our_errors(count: int, tmp_path: Path) -> None:
     random = np.random.default_rng(count)
     for _ in range(count):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.once import once
 from workbench.synthetic.draws import make_plan
 from workbench.synthetic.faults import chosen, plant
 from workbench.synthetic.federation import write_federation
@@ -41,8 +43,10 @@ class Federation:
 
 @pytest.fixture(scope="session")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
-    root = tmp_path_factory.mktemp("synthetic") / "federation"
-    key = write_federation(root, patients=PATIENTS, seed=SEED, faults="all")
+    write = partial(write_federation, patients=PATIENTS, seed=SEED, faults="all")
+    root = once(tmp_path_factory, "every fault", write)
+    # Written before, it is only looked through.
+    key = write(root)
     plan, _ = plant(make_plan(patients=PATIENTS, seed=SEED), chosen("all"))
     return Federation(root, key, plan)
 

@@ -24,10 +24,9 @@ def image(
     write(folder / patient / f"S{number}" / f"{z:.0f}.dcm", dataset, frames)
 
 
-@pytest.fixture
-def nodes(tmp_path: Path) -> list[Path]:
+def made(folder: Path) -> list[Path]:
     """North has P1 (M, 60) and P2; south has P1 (F, 60.5), another person's, and Q9, who is north's P2."""
-    north, south = tmp_path / "north", tmp_path / "south"
+    north, south = folder / "north", folder / "south"
     image(north, "P1", 11, picture=1)
     image(north, "P2", 12, picture=2, sex="F")
     image(south, "P1", 21, picture=3, sex="F")
@@ -35,6 +34,18 @@ def nodes(tmp_path: Path) -> list[Path]:
     (north / "clinical.csv").write_text("patient_id,sex,age_at_diagnosis\nP1,M,60\nP2,F,40\n")
     (south / "clinical.csv").write_text("patient_id,sex,age_at_diagnosis\nP1,F,60.5\nQ9,F,47\n")
     return [north, south]
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two nodes that no test changes."""
+    return made(tmp_path_factory.mktemp("pristine"))
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> list[Path]:
+    """The same, to be changed."""
+    return made(tmp_path)
 
 
 def table(folder: Path, *rows: str) -> Path:
@@ -48,26 +59,26 @@ def told(cohort: wb.Cohort, code: str) -> list[tuple[str, str, str]]:
     return [tuple(row) for row in rows.itertuples(index=False)]
 
 
-def test_without_a_table_the_same_pseudonym_is_two_patients(nodes: list[Path]) -> None:
-    cohort = wb.open_cohort(nodes)
+def test_without_a_table_the_same_pseudonym_is_two_patients(pristine: list[Path]) -> None:
+    cohort = wb.open_cohort(pristine)
     assert len(cohort.patients) == 4
     assert "person_id" not in cohort.patients
     assert told(cohort, "same-patient-id") == [("north, south", "P1", "the same patient id stands at 2 nodes")]
     assert told(cohort, "value-conflict") == []
 
 
-def test_a_table_says_who_is_who(nodes: list[Path], tmp_path: Path) -> None:
+def test_a_table_says_who_is_who(pristine: list[Path], tmp_path: Path) -> None:
     links = table(tmp_path, "north,P2,A", "south,Q9,A", "elsewhere,P1,B")
-    patients = wb.open_cohort(nodes, linkage=links).patients
+    patients = wb.open_cohort(pristine, linkage=links).patients
     assert len(patients) == 4
     assert patients.set_index(["node", "patient_id"])["person_id"].dropna().to_dict() == {
         ("north", "P2"): "A", ("south", "Q9"): "A",
     }  # fmt: skip
 
 
-def test_linked_patients_who_disagree_are_findings(nodes: list[Path], tmp_path: Path) -> None:
+def test_linked_patients_who_disagree_are_findings(pristine: list[Path], tmp_path: Path) -> None:
     links = table(tmp_path, "north,P1,A", "south,P1,A", "north,P2,B", "south,Q9,B")
-    cohort = wb.open_cohort(nodes, linkage=links)
+    cohort = wb.open_cohort(pristine, linkage=links)
     assert told(cohort, "same-patient-id") == []
     # Ages of 60 and 60.5 are one age; 40 and 47 are not.
     assert sorted((patient, message.partition(":")[0]) for _, patient, message in told(cohort, "value-conflict")) == [
@@ -77,14 +88,14 @@ def test_linked_patients_who_disagree_are_findings(nodes: list[Path], tmp_path: 
     assert [patient for _, patient, _ in told(narrowed, "value-conflict")] == ["P2"]
 
 
-def test_one_pseudonym_said_to_be_two_persons_stays_a_finding(nodes: list[Path], tmp_path: Path) -> None:
+def test_one_pseudonym_said_to_be_two_persons_stays_a_finding(pristine: list[Path], tmp_path: Path) -> None:
     links = table(tmp_path, "north,P1,A", "south,P1,B")
-    assert told(wb.open_cohort(nodes, linkage=links), "same-patient-id")
+    assert told(wb.open_cohort(pristine, linkage=links), "same-patient-id")
 
 
-def test_linked_patients_are_never_split(nodes: list[Path], tmp_path: Path) -> None:
+def test_linked_patients_are_never_split(pristine: list[Path], tmp_path: Path) -> None:
     links = table(tmp_path, "north,P2,A", "south,Q9,A")
-    parts = wb.open_cohort(nodes, linkage=links).split(fractions={"train": 0.5, "test": 0.5}, seed=3)
+    parts = wb.open_cohort(pristine, linkage=links).split(fractions={"train": 0.5, "test": 0.5}, seed=3)
     homes = [
         name
         for name, part in parts.items()
@@ -104,12 +115,14 @@ def test_linked_patients_are_never_split(nodes: list[Path], tmp_path: Path) -> N
         ("node,patient_id,person\nelsewhere,P1,A\n", "none of the nodes"),
     ],
 )  # fmt: skip
-def test_a_table_that_cannot_be_used_is_misuse(nodes: list[Path], tmp_path: Path, text: str | None, words: str) -> None:
+def test_a_table_that_cannot_be_used_is_misuse(
+    pristine: list[Path], tmp_path: Path, text: str | None, words: str
+) -> None:
     path = tmp_path / "links.csv"
     if text is not None:
         path.write_text(text)
     with pytest.raises(UsageError, match=words) as caught:
-        wb.open_cohort(nodes, linkage=path)
+        wb.open_cohort(pristine, linkage=path)
     assert "P1" not in str(caught.value)
 
 

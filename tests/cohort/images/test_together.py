@@ -30,6 +30,13 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> wb.Cohort:
     return wb.open_cohort(str(out / "extracts" / "*"), link_roots=[out / "datalake"])
 
 
+@pytest.fixture(scope="module")
+def kept(few: wb.Cohort, tmp_path_factory: pytest.TempPathFactory) -> tuple[wb.cohort.ImageStore, Path]:
+    """Its images in a store that no test changes."""
+    place = tmp_path_factory.mktemp("kept") / "c.zarr"
+    return few.cache(place), place
+
+
 class TestStack:
     def test_every_image_series_is_a_case_and_lesions_lie_in_the_middle(self, few: wb.Cohort) -> None:
         marked = few.where("n_labels > 0")
@@ -132,15 +139,15 @@ class TestStore:
             theirs = few.load(entry["series_uid"], node=entry["node"], part=entry["part"], masks=True)
             xr.testing.assert_identical(ours.load(), theirs.load())
 
-    def test_any_reader_of_zarr_understands_it(self, few: wb.Cohort, tmp_path: Path) -> None:
-        store = few.cache(tmp_path / "c.zarr")
-        tree = xr.open_datatree(tmp_path / "c.zarr", engine="zarr", consolidated=False, chunks=None)
+    def test_any_reader_of_zarr_understands_it(self, kept: tuple[wb.cohort.ImageStore, Path]) -> None:
+        store, place = kept
+        tree = xr.open_datatree(place, engine="zarr", consolidated=False, chunks=None)
         assert {f"/{entry['group']}" for entry in store.entries} == {leaf.path for leaf in tree.leaves}
 
-    def test_images_are_sharded_a_file_per_volume(self, few: wb.Cohort, tmp_path: Path) -> None:
-        store = few.cache(tmp_path / "c.zarr")
+    def test_images_are_sharded_a_file_per_volume(self, kept: tuple[wb.cohort.ImageStore, Path]) -> None:
+        store, place = kept
         for entry in store.entries:
-            files = [p for p in (tmp_path / "c.zarr" / entry["group"] / "image").rglob("*") if p.is_file()]
+            files = [p for p in (place / entry["group"] / "image").rglob("*") if p.is_file()]
             assert len(files) == 2
 
     def test_what_is_there_is_not_written_again_and_what_changed_is(self, tmp_path: Path) -> None:
@@ -165,9 +172,9 @@ class TestStore:
             ours, theirs = (s.load(entry["series_uid"], part=entry["part"]).load() for s in (store, changed))
             xr.testing.assert_identical(ours, theirs)
 
-    def test_the_store_is_a_lazy_tree(self, few: wb.Cohort, tmp_path: Path) -> None:
-        store = few.cache(tmp_path / "c.zarr")
-        tree = wb.cohort.open_store(tmp_path / "c.zarr").tree()
+    def test_the_store_is_a_lazy_tree(self, few: wb.Cohort, kept: tuple[wb.cohort.ImageStore, Path]) -> None:
+        store, place = kept
+        tree = wb.cohort.open_store(place).tree()
         assert {leaf.path for leaf in tree.leaves} == {leaf.path for leaf in few.to_datatree().leaves}
         assert len(store) == len(list(tree.leaves))
 
@@ -183,9 +190,9 @@ class TestStore:
         with pytest.raises(UsageError):
             few.cache(3)  # type: ignore[arg-type]
 
-    def test_what_is_not_in_the_store_is_told(self, few: wb.Cohort, tmp_path: Path) -> None:
+    def test_what_is_not_in_the_store_is_told(self, kept: tuple[wb.cohort.ImageStore, Path]) -> None:
         with pytest.raises(SeriesNotFound):
-            few.cache(tmp_path / "c.zarr").load("1.2.3")
+            kept[0].load("1.2.3")
 
     @pytest.mark.slow
     def test_a_killed_run_goes_on_and_nothing_half_written_is_read(self, tmp_path: Path) -> None:
@@ -358,10 +365,11 @@ class TestCluster:
         assert (found["reason"] == "RuntimeError: no").all()
 
 
-def test_a_store_names_no_place_of_this_machine(few: wb.Cohort, tmp_path: Path) -> None:
-    few.cache(tmp_path / "c.zarr")
-    for file in (tmp_path / "c.zarr").rglob("zarr.json"):
-        assert str(tmp_path.parent) not in file.read_text()
+def test_a_store_names_no_place_of_this_machine(kept: tuple[wb.cohort.ImageStore, Path]) -> None:
+    files = list(kept[1].rglob("zarr.json"))
+    assert files
+    for file in files:
+        assert str(kept[1].parent.parent) not in file.read_text()
 
 
 def test_images_that_are_nifti_are_images_like_any(tmp_path: Path) -> None:
