@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -21,9 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Properties are tried with a third of their examples where only quick tests run."""
+    """Properties are tried with a quarter of their examples where only quick tests run."""
     if "not slow" in (config.getoption("markexpr") or ""):
-        tries.PERCENT = 33
+        tries.PERCENT = 25
     # The same examples in every run: a failure seen once is seen by everybody. New ones are searched by `make fuzz`.
     # No deadline: timings are never assertions, and tests run beside each other.
     settings.register_profile("workbench", derandomize=True, deadline=None, max_examples=tries.tries(100))
@@ -40,6 +41,12 @@ def absent(what: str, need: str) -> None:
     if need in required():
         pytest.fail(f"{what} is required (WORKBENCH_REQUIRE={need}) but absent")
     pytest.skip(f"{what} is absent")
+
+
+def pytest_collection_finish() -> None:
+    """What collecting made lives as long as the run: it is not looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -57,28 +57,23 @@ def _tree(path: Path) -> ast.Module:
 @functools.cache
 def _imports(path: Path) -> list[tuple[str, bool]]:
     """Names imported anywhere in the file, and whether at module level while running (not for type checking)."""
-    nodes = list(ast.walk(_tree(path)))
-    typing_only = {
-        id(inner)
-        for node in nodes
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    within = {
-        id(inner)
-        for node in nodes
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for inner in ast.walk(node)
-    }
-    found = []
-    for node in nodes:
-        top = id(node) not in within and id(node) not in typing_only
-        if isinstance(node, ast.Import):
-            found += [(alias.name, top) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            module = node.module or ""
-            found += [(f"{module}.{alias.name}" if module == "workbench" else module, top) for alias in node.names]
+    found: list[tuple[str, bool]] = []
+
+    def visit(node: ast.AST, top: bool) -> None:
+        for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, ast.Import):
+                found.extend((alias.name, top) for alias in inner.names)
+            elif isinstance(inner, ast.ImportFrom):
+                assert inner.level == 0, f"{path}: relative import"
+                module = inner.module or ""
+                names = [f"{module}.{alias.name}" if module == "workbench" else module for alias in inner.names]
+                found.extend((name, top) for name in names)
+            else:
+                within = isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
+                typing_only = isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.unparse(inner.test)
+                visit(inner, top and not within and not typing_only)
+
+    visit(_tree(path), True)
     return found
 
 

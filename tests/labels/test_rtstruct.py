@@ -235,14 +235,8 @@ def grid_of(folder: Path, pattern: str = "*") -> Grid:
 
 
 #: Each kind of image of each patient; where few are tried, each kind all the same.
-SARCOMAS = part(
-    [
-        (kind, patient)
-        for kind in ("CT", "MR_T1", "PET")
-        for patient in ["002", "003", "008", "019", "025", "035", "042"]
-    ],
-    0,
-)
+PATIENTS = ("002", "003", "008", "019", "025", "035", "042")
+SARCOMAS = part([(kind, patient) for kind in ("CT", "MR_T1", "PET") for patient in PATIENTS], 0)
 
 
 @pytest.mark.data

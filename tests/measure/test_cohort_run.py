@@ -49,9 +49,15 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def test_volumes_are_those_that_were_planted(cohort: Cohort, federation: Path) -> None:
+@pytest.fixture(scope="module")
+def measured(cohort: Cohort) -> pd.DataFrame:
+    """Volumes of the whole cohort; no test changes them."""
+    return volumes(cohort, workers=1)
+
+
+def test_volumes_are_those_that_were_planted(measured: pd.DataFrame, federation: Path) -> None:
     key = write_federation(federation)
-    table = volumes(cohort, workers=1)
+    table = measured
     found = table[table["feature"] == "volume_voxels"].set_index(["node", "series_uid"])["value"]
     wanted = {(one["node"], one["series_uid"]): one["volume_mm3"] for one in key["lesions"]}
     measured = {place: value for place, value in found.items() if place in wanted}
@@ -59,7 +65,8 @@ def test_volumes_are_those_that_were_planted(cohort: Cohort, federation: Path) -
     assert measured == pytest.approx({place: wanted[place] for place in measured})
 
 
-def test_table_holds_what_each_series_gives_alone(cohort: Cohort) -> None:
+def test_table_holds_what_each_series_gives_alone(few: Cohort) -> None:
+    cohort = few
     table = features_of_cohort(cohort, workers=1)
     assert tuple(table.columns) == COLUMNS
     one = next(case for case in cases(cohort) if case.geometry == "regular")
@@ -71,8 +78,10 @@ def test_table_holds_what_each_series_gives_alone(cohort: Cohort) -> None:
 
 
 @pytest.mark.parametrize(("geometry", "finding"), [("gaps", "slices-missing"), ("sheared", "gantry-tilt")])
-def test_series_that_cannot_be_measured_is_a_row_with_the_finding(geometry: str, finding: str, cohort: Cohort) -> None:
-    table = volumes(cohort, workers=1)
+def test_series_that_cannot_be_measured_is_a_row_with_the_finding(
+    geometry: str, finding: str, cohort: Cohort, measured: pd.DataFrame
+) -> None:
+    table = measured
     irregular = {case.series_uid for case in cases(cohort) if case.geometry == geometry}
     assert irregular
     rows = table[table["series_uid"].isin(irregular)]
