@@ -56,6 +56,8 @@ def show(template: str, as_json: bool) -> None:
 @click.option("--param", "-p", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
 @click.option("--link-root", "link_roots", multiple=True, metavar="FOLDER",
               help="Folder outside the extracts that links in them may lead to; may be repeated.")  # fmt: skip
+@click.option("--lock", metavar="FILE",
+              help="Lock file that `workbench lock` wrote: report on exactly what it names.")  # fmt: skip
 @click.option(
     "--out",
     default=lambda: options.output("reports"),
@@ -70,6 +72,7 @@ def run(
     paths: tuple[str, ...],
     assignments: tuple[str, ...],
     link_roots: tuple[str, ...],
+    lock: str | None,
     out: str,
     force: bool,
     as_json: bool,
@@ -86,13 +89,15 @@ def run(
     raw: dict[str, Any] = dict(given)
     if problems:
         raise ParameterError("\n".join(["parameters not understood:", *(f"  {p}" for p in problems)]))
-    for name, given_twice in (("extract", paths), ("link_roots", link_roots)):
+    for name, given_twice in (("extract", paths), ("link_roots", link_roots), ("lock", lock)):
         if name in raw and given_twice:
             raise ParameterError(f"{name} is given twice", remedy=f"leave out -p {name}=...")
     if paths:
         raw["extract"] = list(paths)
     if link_roots:
         raw["link_roots"] = list(link_roots)
+    if lock is not None:
+        raw["lock"] = lock
     try:
         done = run_report(template, raw, out=out, force=force)
     except KeyboardInterrupt:

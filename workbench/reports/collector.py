@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import workbench
 from workbench.errors import UsageError
-from workbench.reports.parameters import CommonParams, json_safe
+from workbench.reports.parameters import PLACES, CommonParams, json_safe
 from workbench.reports.record import write_json
 from workbench.reports.tables import Html, table
 from workbench.writing import aside
@@ -242,7 +242,7 @@ class Results:
                 "schema": SCHEMA,
                 "template": self._parameters.template_id,
                 "workbench": workbench.__version__,
-                "parameters": {name: value for name, value in asked.items() if name not in ("extract", "link_roots")},
+                "parameters": {name: value for name, value in asked.items() if name not in PLACES},
                 "inputs": self._inputs,
                 "key_numbers": self._key_numbers,
                 **self._content,

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import workbench
-from workbench.reports.parameters import CommonParams, json_safe
+from workbench.reports.parameters import PLACES, CommonParams, json_safe
 from workbench.reports.record import SCHEMA, digest, file_digest
 from workbench.reports.templates import Template
 
 #: Version of the way a run's id is made.
 _ID_SCHEME: Final = 1
-#: Parameters that say where the data are; the data's digests stand for them in the id.
-_PLACES: Final = ("extract", "link_roots")
 #: Packages whose versions a record names.
 _PACKAGES: Final = (
     "duckdb",
@@ -34,7 +32,10 @@ _PACKAGES: Final = (
 
 
 def identify(template: Template, params: CommonParams, cohort: Any) -> dict[str, Any]:
-    """Everything a run's id is made of: template, parameters, digests of the extracts, the package itself."""
+    """Everything a run's id is made of: template, parameters, digests of the extracts, the package itself.
+
+    The data's digests stand for the places they are at.
+    """
     inputs = [
         {
             "node": info.node,
@@ -49,7 +50,8 @@ def identify(template: Template, params: CommonParams, cohort: Any) -> dict[str,
     return {
         "scheme": _ID_SCHEME,
         "template": template.digest(),
-        "parameters": {name: value for name, value in json_safe(params).items() if name not in _PLACES},
+        "parameters": {name: value for name, value in json_safe(params).items() if name not in PLACES}
+        | _locked(params),
         "inputs": inputs,
         "workbench": {"version": workbench.__version__, "source": source_digest()},
     }
@@ -89,11 +91,21 @@ def source_digest() -> str:
     return total.hexdigest()
 
 
+def _locked(params: CommonParams) -> dict[str, str]:
+    """What stands for a lock file in the id: the digest of what it says, wherever it lies."""
+    if params.lock is None:
+        return {}
+    from workbench.cohort.lock import read_lock
+
+    return {"lock": str(read_lock(params.lock)["sha256"])}
+
+
 def _recorded(params: CommonParams) -> dict[str, Any]:
     """Parameters as the record keeps them: of paths, only the last name."""
     recorded = json_safe(params)
-    for name in _PLACES:
-        recorded[name] = [Path(item).name for item in recorded[name]]
+    for name in PLACES:
+        given = recorded[name]
+        recorded[name] = [Path(item).name for item in given] if isinstance(given, list) else given and Path(given).name
     return recorded
 
 

@@ -41,6 +41,10 @@ _SECRET = re.compile(
 _LISTS = (list, tuple, set, frozenset)
 
 
+#: Parameters that say where something is: no record names more of them than the last part.
+PLACES: Final = ("extract", "link_roots", "lock")
+
+
 class CommonParams(BaseModel):
     """What every template can be asked: which extracts, which part of them, under which title.
 
@@ -49,7 +53,7 @@ class CommonParams(BaseModel):
     Examples
     --------
     >>> sorted(CommonParams.model_fields)
-    ['as_of', 'extract', 'link_roots', 'nodes', 'seed', 'title', 'where']
+    ['as_of', 'extract', 'link_roots', 'lock', 'nodes', 'seed', 'title', 'where']
     """
 
     model_config = ConfigDict(
@@ -61,6 +65,7 @@ class CommonParams(BaseModel):
 
     extract: list[Path] = Field(min_length=1, description="folders of the extracts to open as one cohort (required)")
     link_roots: list[Path] = Field(default=[], description="folders that links inside an extract may lead to")
+    lock: Path | None = Field(default=None, description="lock file: exactly the cohort that it names")
     where: str = Field(default="", description="SQL condition on image series, as cohort.where takes it")
     nodes: list[str] | None = Field(default=None, min_length=1, description="only these nodes; None takes all")
     as_of: date | None = Field(default=None, description="date the data stand for, printed on the title card")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ReportError, UsageError, WriteError
 from workbench.reports.identity import identify, opening_record
-from workbench.reports.opening import accept, open_selected
+from workbench.reports.opening import accept, open_selected, places
 from workbench.reports.parameters import CommonParams, json_safe, normalise
 from workbench.reports.record import (
     WORK,
@@ -49,7 +49,8 @@ def report(
     template_id : str
         Id of the template, for example ``cohort-profile``.
     cohort : Cohort or path or list of paths
-        What to report on. A cohort is opened again in the report's own kernel, from its index.
+        What to report on. A cohort is opened again in the report's own kernel, from its index: from its paths and
+        condition where they say all, else through a lock file in the cache.
     out : path
         Output folder; the run lands in ``OUT/<template>/<run_id>/``.
     force : bool
@@ -66,6 +67,8 @@ def report(
     ------
     ParameterError
         With every parameter problem.
+    UsageError
+        Where the cohort was opened with files of the caller's, which the report cannot name.
     TemplateNotFound, ExtractError, WriteError
         Where the template, an extract or the output folder cannot be used.
 
@@ -78,7 +81,7 @@ def report(
     workbench.errors.TemplateNotFound: no report template is called 'cohort-profil'. did you mean cohort-profile?
     """
     given = getattr(cohort, "extracts", None)
-    return run(template_id, {**_places(cohort), **params}, out=out, force=force, _given=given)
+    return run(template_id, {**places(cohort, params), **params}, out=out, force=force, _given=given)
 
 
 def run(
@@ -268,33 +271,13 @@ def _missing(template: Template, notebook: Any, work: Path) -> list[str]:
     ]
 
 
-def _places(cohort: Any) -> dict[str, Any]:
-    """``extract``, ``link_roots`` and ``where`` of a cohort, or of plain paths."""
-    if isinstance(cohort, str | os.PathLike):
-        return {"extract": [cohort]}
-    if isinstance(cohort, list | tuple):
-        return {"extract": list(cohort)}
-    places: dict[str, Any] = {"extract": [info.root for info in cohort.extracts]}
-    if getattr(cohort, "link_roots", ()):
-        places["link_roots"] = list(cohort.link_roots)
-    conditions = [str(condition) for condition in cohort.conditions if isinstance(condition, str)]
-    if len(conditions) < len(cohort.conditions):
-        raise UsageError(
-            "a report cannot be given a sample, a part or a combination of cohorts yet",
-            remedy="give it the whole cohort, or one narrowed by where(...)",
-        )
-    if conditions:
-        places["where"] = conditions[0] if len(conditions) == 1 else " and ".join(f"({text})" for text in conditions)
-    return places
-
-
 def _same(given: Sequence[Any], opened: Sequence[Any]) -> None:
     """Check that a cohort, opened again from its paths alone, is still the one that was given."""
     facts = [sorted((info.node, info.layout, info.digest) for info in extracts) for extracts in (given, opened)]
     if facts[0] != facts[1]:
         raise UsageError(
             "the cohort cannot be opened again from its paths as it was opened",
-            remedy="give link_roots=... to the report too; layout=, node= and id_column= cannot be passed on yet",
+            remedy="give link_roots=... to the report too, or open the cohort anew where its extracts changed",
         )
 
 

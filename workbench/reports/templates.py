@@ -112,7 +112,7 @@ def parameters_cell(model: type[CommonParams]) -> str:
 
     Examples
     --------
-    >>> print(parameters_cell(CommonParams).splitlines()[2])
+    >>> print(parameters_cell(CommonParams).splitlines()[3])
     where = ""  # SQL condition on image series, as cohort.where takes it
     """
     lines = []
