@@ -77,6 +77,16 @@ def test_what_is_known_is_not_planned_again_and_what_changed_alone_is(
     assert counted == ["1.2.3.2"]
 
 
+def test_facts_of_series_left_out_for_once_are_kept(folder: Path, tmp_path: Path, counted: list[str]) -> None:
+    plans = Plans(tmp_path)
+    table = scan(folder).table
+    list(plan_all(table.slice(0, 10), folder, label="planning", plans=plans))
+    list(plan_all(table, folder, label="planning", plans=plans))
+    list(plan_all(table.slice(0, 10), folder, label="planning", plans=plans))
+    assert len(counted) == 6
+    assert len(plans.read()) == 6
+
+
 def test_facts_of_series_that_are_gone_are_forgotten(folder: Path, tmp_path: Path) -> None:
     plans = Plans(tmp_path)
     plan(folder, plans)
@@ -117,6 +127,7 @@ def test_a_process_killed_in_between_leaves_what_it_had_kept(
     monkeypatch.undo()
     assert len(list(tmp_path.iterdir())) == 6
     assert plan(folder, Plans(tmp_path)) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["planned.parquet"]
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 nothing of the kind"])

@@ -48,6 +48,8 @@ MANY_SERIES: Final = 1000
 MANY_IMAGES: Final = 50_000
 #: Series that a process is given at once.
 AT_ONCE: Final = 64
+#: Facts of series of other states are forgotten when all are more than so many times those of now.
+MOST_KNOWN: Final = 2
 #: Seconds after which a running planning keeps what it has.
 KEEP_EVERY_S: Final = 20.0
 _KEY: Final = b"workbench.planned"
@@ -127,6 +129,11 @@ class Plans:
                     known.update(zip(table["state"].to_pylist(), table["facts"].to_pylist(), strict=True))
         return known
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether parts of an unfinished planning are waiting."""
+        return bool(self._parts())
+
     def add(self, facts: dict[str, str]) -> None:
         """Keep what a running planning has; a cache that is full costs only that."""
         with suppress(WriteError):
@@ -185,8 +192,10 @@ def plan_all(table: pa.Table, root: Path, *, label: str, plans: Plans | None = N
                 plans.add(fresh)
             raise
     facts.update(fresh)
-    if plans is not None and (todo or len(known) != len(facts)):
-        plans.finish(facts)
+    # A cohort of a lock file leaves series out: what is known of them stays for those who open all, within limits.
+    crowded = len(known) > MOST_KNOWN * len(facts)
+    if plans is not None and (todo or crowded or plans.interrupted):
+        plans.finish(facts if crowded else known | facts)
     for state in states:
         yield PlannedSeries.read(facts[state])
 
