@@ -170,8 +170,9 @@ class Options:
     def memory(self) -> int | None:
         """Bytes to use at most, None without a limit; set as a number of bytes or as text (``"4GB"``, ``"512 MiB"``).
 
-        Questions to a cohort stay below half of it and go on in a file of the cache beyond that; a scan reads headers
-        in smaller portions; and no more processes are started than it holds at :data:`PROCESS_BYTES` each. Images
+        Questions to a cohort stay below half of it and go on in a file of the cache beyond that, and so does what an
+        opening works out of clinical tables, which never takes more than 300 MB; a scan reads headers in smaller
+        portions; and no more processes are started than it holds at :data:`PROCESS_BYTES` each. Images
         that are loaded are as large as they are: they are the caller's.
         """
         value = self._stated("memory")
