@@ -239,7 +239,7 @@ def parse(
                 stripped = tuple(map(str.strip, cells))
                 if nul and any_yet and any("\0" in cell for cell in stripped):
                     broken.append(number)
-                elif any(stripped):
+                elif stripped and (stripped[0] or any(stripped)):
                     any_yet = True
                     yield number, stripped
             return

@@ -55,8 +55,11 @@ class Survey:
     def kept(self, table: Table) -> Iterator[Row]:
         """Rows of the table that are of somebody and no repetition."""
         of, repeated = self._of, self.repeated
+        # One column in nearly every table: rows are many.
+        only = of[0] if len(of) == 1 else None
         for row in table:
-            if all(row.raw[i] for i in of) and not (repeated.same and row.number in repeated):
+            named = row.raw[only] if only is not None else all(row.raw[i] for i in of)
+            if named and not (repeated.same and row.number in repeated):
                 yield row
 
     def findings(self, table: Table) -> Iterator[Finding]:

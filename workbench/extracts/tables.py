@@ -339,7 +339,7 @@ class _Rows:
         whole = self.keep == tuple(range(self.width))
         for number, found in islice(iter(self.source), self.header, None):
             cells = padded(found, self.width) if self.grows else found
-            if not fits(cells, self.width):
+            if len(cells) != self.width and not fits(cells, self.width):
                 continue
             raw = cells[: self.width] if whole else tuple(cells[i] for i in self.keep)
             if not rewritten:
