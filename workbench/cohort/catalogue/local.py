@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.arguments import allowed, checked
 from workbench.cohort.catalogue import normalise
@@ -11,14 +12,18 @@ from workbench.errors import UsageError
 
 if TYPE_CHECKING:
     from workbench.cohort.cohort import Cohort
+    from workbench.cohort.database.database import Database
+
+#: What the table of values calls the headers of the images.
+HEADERS: Final = "DICOM header"
 
 
 @checked
 def extracts(cohort: Cohort) -> Catalogue:
     """Catalogue of a cohort: each series with the same normalised columns as the public archive's.
 
-    ``PatientID`` holds the extract's pseudonym. Ages are those of the images' headers; conditions are the
-    harmonised diagnoses of the patient.
+    ``PatientID`` holds the extract's pseudonym. The age is that of the images' headers at the series' timepoint, or
+    what a table says of it; conditions are all harmonised diagnoses of the patient.
 
     Examples
     --------
@@ -26,39 +31,35 @@ def extracts(cohort: Cohort) -> Catalogue:
     """
     import pyarrow as pa
 
-    series = cohort.series
-    values = cohort.sql(
-        """select node, patient_id, variable, any_value(value) as value from "values"
-        where variable in ('sex', 'diagnosis', 'cancer_type') and value is not null group by all"""
-    )
-    said = {(row.node, row.patient_id, row.variable): row.value for row in values.itertuples()}
-    ages = cohort.sql(
-        """select node, patient_id, any_value(value) as value from "values"
-        where variable = 'age_at_imaging' and value is not null group by all"""
-    )
-    years = {(row.node, row.patient_id): float(row.value) for row in ages.itertuples()}
+    database = cohort._database
+    ages, said = _ages(database), _said(database)
     columns: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, *_OWN)}
-    for row in series.to_dict("records"):
+    names = ("node", "dataset_id", "patient_id", "timepoint", "kind", "Modality", "n_instances", "bytes",
+             *(name for name in _OWN if name != "PatientID"))  # fmt: skip
+    # Rows as plain values, and no table of pandas: there a text that is missing may be a number.
+    for found in database.rows(f"select {', '.join(names)} from series order by node, path"):
+        row = dict(zip(names, found, strict=True))
         who = row["node"], row["patient_id"]
-        disease = said.get((*who, "diagnosis")) or said.get((*who, "cancer_type"))
+        years, note = ages.get((*who, row["timepoint"])) or ages.get((*who, "")) or (None, "")
+        sexes = said.get((*who, "sex"), [])
         given = {
             "node": row["node"],
             "collection": row["dataset_id"],
             "kind": "image" if row["kind"] == "image" else "annotation",
             "Modality": row["Modality"] or None,
-            "age_years": years.get(who),
-            "age_note": "",
-            "sex": said.get((*who, "sex")),
+            "age_years": years,
+            "age_note": note,
+            "sex": sexes[0] if sexes else None,
             "maker": normalise.maker(row["Manufacturer"] or None),
             "body_parts": list(normalise.body_parts(row["BodyPartExamined"] or None)),
-            "conditions": [disease] if disease else [],
+            "conditions": said.get((*who, "diagnosis")) or said.get((*who, "cancer_type")) or [],
             "sites": [],
             "transfer_syntaxes": [],
             "licence": None,
             "commercial_use": None,
             "study_date": _day(row["StudyDate"]),
-            "n_instances": int(row["n_instances"]),
-            "size_bytes": int(row["bytes"]),
+            "n_instances": int(row["n_instances"] or 0),
+            "size_bytes": int(row["bytes"] or 0),
             "PatientID": row["patient_id"],
         }
         given |= {name: row[name] or None for name in _OWN if name not in given}
@@ -73,6 +74,8 @@ def extracts(cohort: Cohort) -> Catalogue:
 
 def together(*catalogues: Catalogue) -> Catalogue:
     """Several catalogues as one: the columns that all of them have.
+
+    A series that stands in several of them is counted once, as the first has it; a note says how many these are.
 
     Raises
     ------
@@ -94,17 +97,55 @@ def together(*catalogues: Catalogue) -> Catalogue:
     for position, one in enumerate(catalogues):
         for tables, files, contents in one.parts:
             query = tables["series"]
-            for name, content in contents.items():
-                held[f"{name}_{position}"] = content
-                query = query.replace(f"from {name}", f'from "{name}_{position}"')
+            held |= {f"{name}_{position}": content for name, content in contents.items()}
+            if contents:
+                # In one pass: a name made here may be that of another table.
+                among = "|".join(map(re.escape, contents))
+                query = re.sub(rf'from (?:"({among})"|({among})\b)', rf'from "\1\2_{position}"', query)
             paths.extend(files)
             selects.append(f"select {names} from ({query})")
-    return Catalogue(
-        " and ".join(one.name for one in catalogues), {"series": " union all ".join(selects)}, paths=paths, held=held,
-        notes=tuple(dict.fromkeys(note for one in catalogues for note in one.notes)),
-    )  # fmt: skip
+    name = " and ".join(one.name for one in catalogues)
+    notes = tuple(dict.fromkeys(note for one in catalogues for note in one.notes))
+    union = " union all ".join(selects)
+    made = Catalogue(name, {"series": union}, paths=paths, held=held, notes=notes)
+    twice = made.rows(
+        f"select coalesce(sum(n - 1), 0)::bigint from (select count(*) as n from series group by {_SAME})"
+    )
+    if not twice[0][0]:
+        return made
+    notes += (f"{twice[0][0]:,} series stand in several of these catalogues and are counted once",)
+    once = f"select distinct on ({_SAME}) * from ({union})"
+    return Catalogue(name, {"series": once}, paths=paths, held=held, notes=notes)
 
 
+def _ages(database: Database) -> dict[tuple[str, str, str], tuple[float | None, str]]:
+    """Age in years and what is odd about it, by node, patient and timepoint; what headers say goes first."""
+    found: dict[tuple[str, str, str], tuple[float | None, str]] = {}
+    rows = database.rows(f"""
+        select node, patient_id, coalesce(timepoint, ''), "table", raw_value, value from "values"
+        where variable = 'age_at_imaging' order by "table" = '{HEADERS}' desc, value is null, value, raw_value""")
+    for node, patient, timepoint, table, raw, value in rows:
+        if table == HEADERS:
+            age = normalise.age(raw)
+        else:
+            age = normalise.years(float(value)) if value is not None else (None, "")
+        found.setdefault((node, patient, timepoint), age)
+    return found
+
+
+def _said(database: Database) -> dict[tuple[str, str, str], list[str]]:
+    """What is known of a patient, by node, patient and variable: each value once, in order."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    rows = database.rows("""
+        select distinct node, patient_id, variable, value from "values"
+        where variable in ('sex', 'diagnosis', 'cancer_type') and value is not null order by all""")
+    for node, patient, variable, value in rows:
+        found.setdefault((node, patient, variable), []).append(value)
+    return found
+
+
+#: What makes two rows the same series.
+_SAME = "node, collection, PatientID, StudyInstanceUID, SeriesInstanceUID"
 #: DICOM columns that every catalogue has.
 _SHARED = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "Manufacturer",
            "BodyPartExamined")  # fmt: skip

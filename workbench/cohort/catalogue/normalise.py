@@ -80,12 +80,21 @@ def age(text: str | None) -> tuple[float | None, str]:
     match = _AGE.fullmatch(text.strip())
     if match is None:
         return None, "not an age"
-    years = round(int(match[1]) * _YEARS[match[2].upper() or "Y"], 4)
-    if years > OLDEST:
+    found, note = years(round(int(match[1]) * _YEARS[match[2].upper() or "Y"], 4))
+    return found, "no unit: taken for years" if found is not None and not match[2] else note
+
+
+def years(number: float) -> tuple[float | None, str]:
+    """An age in years, and what is odd about it.
+
+    Examples
+    --------
+    >>> years(61.5), years(0), years(999)
+    ((61.5, ''), (0.0, 'zero'), (None, 'beyond 120 years'))
+    """
+    if number > OLDEST:
         return None, f"beyond {OLDEST:g} years"
-    if not match[2]:
-        return years, "no unit: taken for years"
-    return years, "zero" if years == 0 else ""
+    return float(number), "" if number else "zero"
 
 
 def sex(text: str | None) -> str | None:
