@@ -24,6 +24,7 @@ from workbench.dicom import reading
 from workbench.dicom import scan as module
 from workbench.dicom.headers.walk import EXPLICIT_LE
 from workbench.dicom.index import HeaderIndex
+from workbench.dicom.listing import Place
 from workbench.dicom.scan import scan
 from workbench.errors import WriteError
 
@@ -505,3 +506,23 @@ def test_structure_set_cut_off_is_a_finding(name: str, tmp_path: Path) -> None:
     for cut in (len(data) - 1, len(data) - 500, len(data) // 2):
         path.write_bytes(data[:cut])
         assert statuses(scan(tmp_path)) == {"a": "truncated"}
+
+
+def test_files_under_one_anothers_names_are_read_again_though_sizes_and_times_are_the_same(tmp_path: Path) -> None:
+    for number, name in enumerate("AB", 1):
+        factories.image(tmp_path / name / "1.dcm", number, PatientID=name, SeriesInstanceUID=f"1.2.{number}")
+        os.utime(tmp_path / name / "1.dcm", ns=(10**18, 10**18))
+    index = HeaderIndex(tmp_path / "index")
+    places = [Place("A"), Place("B")]
+    first = scan(tmp_path, places=places, index=index)
+    assert first.table["PatientID"].to_pylist() == ["A", "B"]
+    (tmp_path / "A").rename(tmp_path / "C")
+    (tmp_path / "B").rename(tmp_path / "A")
+    (tmp_path / "C").rename(tmp_path / "B")
+    again = scan(tmp_path, places=places, index=index)
+    assert (again.n_read, again.table["PatientID"].to_pylist()) == (2, ["B", "A"])
+    data = (tmp_path / "A" / "1.dcm").read_bytes(), (tmp_path / "B" / "1.dcm").read_bytes()
+    for name, content in zip("BA", data, strict=True):
+        (tmp_path / name / "1.dcm").write_bytes(content)
+        os.utime(tmp_path / name / "1.dcm", ns=(10**18, 10**18))
+    assert scan(tmp_path, places=places, index=index).table["PatientID"].to_pylist() == ["A", "B"]

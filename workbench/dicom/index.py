@@ -19,7 +19,7 @@ from workbench.dicom.headers.wanted import KEPT, Wanted
 from workbench.writing import aside
 
 #: Raised by one whenever the meaning of a column changes.
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 _KEY: Final = b"workbench.headers"
 

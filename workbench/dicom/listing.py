@@ -15,6 +15,7 @@ from operator import attrgetter, lt
 from pathlib import Path
 from typing import Final, NamedTuple, overload
 
+from workbench.dicom.headers.stamps import stamp_of
 from workbench.findings import Finding
 from workbench.progress import Advance, task
 
@@ -38,6 +39,8 @@ class FileEntry(NamedTuple):
     size: int
     #: Time of last change, nanoseconds.
     mtime_ns: int
+    #: What tells that it is the file it was; see :func:`workbench.dicom.headers.stamps.stamp_of`.
+    stamp: int = 0
 
 
 class Files(Sequence[FileEntry]):
@@ -45,26 +48,29 @@ class Files(Sequence[FileEntry]):
 
     Parameters
     ----------
-    paths, sizes, times : list
+    paths, sizes, times, stamps : list
         As of :class:`FileEntry`, in any order; they are kept sorted by path.
 
     Examples
     --------
-    >>> found = Files(["b", "a"], [2, 1], [20, 10])
+    >>> found = Files(["b", "a"], [2, 1], [20, 10], [7, 8])
     >>> found[0], len(found), found.sizes
-    (FileEntry(path='a', size=1, mtime_ns=10), 2, [1, 2])
+    (FileEntry(path='a', size=1, mtime_ns=10, stamp=8), 2, [1, 2])
     """
 
-    def __init__(self, paths: list[str], sizes: list[int], times: list[int]) -> None:
+    def __init__(self, paths: list[str], sizes: list[int], times: list[int], stamps: list[int]) -> None:
         if not all(map(lt, paths, islice(paths, 1, None))):
             order = sorted(range(len(paths)), key=paths.__getitem__)
-            paths, sizes, times = [paths[r] for r in order], [sizes[r] for r in order], [times[r] for r in order]
+            paths = [paths[row] for row in order]
+            sizes, times, stamps = ([column[row] for row in order] for column in (sizes, times, stamps))
         #: POSIX paths relative to the root, links unresolved.
         self.paths: Final = paths
         #: Bytes.
         self.sizes: Final = sizes
         #: Times of last change, nanoseconds.
         self.times: Final = times
+        #: What tells that they are the files they were.
+        self.stamps: Final = stamps
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -72,7 +78,7 @@ class Files(Sequence[FileEntry]):
     def state(self) -> bytes:
         """All of it as bytes: the same bytes mean the same files."""
         paths = "\0".join([str(len(self.paths)), *self.paths, ""])
-        numbers = array("q", self.sizes).tobytes() + array("q", self.times).tobytes()
+        numbers = array("q", self.sizes).tobytes() + array("q", self.stamps).tobytes()
         return paths.encode("utf-8", "surrogatepass") + numbers
 
     @overload
@@ -80,10 +86,10 @@ class Files(Sequence[FileEntry]):
     @overload
     def __getitem__(self, row: slice) -> list[FileEntry]: ...
     def __getitem__(self, row: int | slice) -> FileEntry | list[FileEntry]:
-        columns = self.paths, self.sizes, self.times
+        columns = self.paths, self.sizes, self.times, self.stamps
         if isinstance(row, slice):
             return list(map(FileEntry, *(column[row] for column in columns)))
-        return FileEntry(self.paths[row], self.sizes[row], self.times[row])
+        return FileEntry(self.paths[row], self.sizes[row], self.times[row], self.stamps[row])
 
 
 def _is_utf8(name: str) -> bool:
@@ -149,7 +155,7 @@ def survey(
     walk = _Walk(str(root), tuple(os.path.realpath(folder) for folder in (root, *allowed_roots)), advance)
     for place in places:
         walk.place(place)
-    files = Files(walk.paths, walk.sizes, walk.times)
+    files = Files(walk.paths, walk.sizes, walk.times, walk.stamps)
     return Listing(files, walk.findings, sorted(walk.links.items()), sorted(walk.folders))
 
 
@@ -164,6 +170,7 @@ class _Walk:
         self.paths: list[str] = []
         self.sizes: list[int] = []
         self.times: list[int] = []
+        self.stamps: list[int] = []
         self.findings: list[Finding] = []
         self.links: dict[str, str] = {}
         self.folders: list[str] = []
@@ -208,6 +215,7 @@ class _Walk:
                 self.paths.append(name)
                 self.sizes.append(facts.st_size)
                 self.times.append(facts.st_mtime_ns)
+                self.stamps.append(stamp_of(facts))
         elif stat.S_ISDIR(facts.st_mode):
             self._folder(full, name, facts, place.recursive)
 
@@ -215,7 +223,8 @@ class _Walk:
         """Walk without recursion, so that a deep tree cannot exhaust the stack; links after real folders."""
         pending: list[tuple[str, str, os.stat_result]] = [(full, name, facts)]
         seen_files = self.seen_files
-        add_path, add_size, add_time = self.paths.append, self.sizes.append, self.times.append
+        add_path, add_size = self.paths.append, self.sizes.append
+        add_time, add_stamp = self.times.append, self.stamps.append
         while pending:
             folder, prefix, facts = pending.pop()
             seen = (facts.st_dev, facts.st_ino, recursive)
@@ -248,6 +257,7 @@ class _Walk:
                         add_path(path)
                         add_size(inner.st_size)
                         add_time(inner.st_mtime_ns)
+                        add_stamp(stamp_of(inner))
                 elif recursive and stat.S_ISDIR(inner.st_mode):
                     (links if is_link else subfolders).append((entry.path, path, inner))
             self.advance(len(self.paths) - before)

@@ -173,15 +173,15 @@ def _split_known(entries: Files, known: pa.Table | None) -> tuple[pa.Table | Non
         rows = pa.array(np.arange(len(named))) if unchanged else pc.index_in(named, value_set=held_paths)
         found = rows.fill_null(0)
         same = rows.is_valid()
-        for name, given in (("size", entries.sizes), ("mtime_ns", entries.times)):
+        for name, given in (("size", entries.sizes), ("stamp", entries.stamps)):
             held = known[name] if unchanged else known[name].take(found)
             same = pc.and_(same, pc.equal(held.combine_chunks(), pa.array(given, pa.int64())))
         places = np.where(same.to_numpy(zero_copy_only=False), found.to_numpy(zero_copy_only=False), -1)
     else:
         # Parts of an interrupted scan beside the table: a file may stand in both, as it was and as it is.
-        facts = zip(*(known[name].to_pylist() for name in ("path", "size", "mtime_ns")), strict=True)
+        facts = zip(*(known[name].to_pylist() for name in ("path", "size", "stamp")), strict=True)
         where = {fact: position for position, fact in enumerate(facts)}
-        asked = zip(entries.paths, entries.sizes, entries.times, strict=True)
+        asked = zip(entries.paths, entries.sizes, entries.stamps, strict=True)
         places = np.array([where.get(fact, -1) for fact in asked], np.int64)
     return known, places, [entries[position] for position in np.flatnonzero(places < 0).tolist()]
 

@@ -19,6 +19,7 @@ from workbench.dicom.headers.elements import Declined, NeedMore, key, read_expli
 from workbench.dicom.headers.groups import after_meta
 from workbench.dicom.headers.groups_layouts import Items, Run, Wanted, values_of
 from workbench.dicom.headers.nested import skip_sequence
+from workbench.dicom.headers.stamps import stamp_of
 from workbench.dicom.headers.tags import PIXEL_DATA
 from workbench.dicom.headers.walk import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from workbench.errors import LabelError
@@ -65,7 +66,7 @@ class SegHeader:
     pixel_offset: int
     #: Its bytes; -1 where encapsulated or deflated.
     pixel_length: int
-    #: Bytes of the file and its time of change, ns.
+    #: Bytes of the file, and what tells that it is the one it was.
     facts: tuple[int, int]
     #: The header's bytes and the items of its per-frame groups; None where pydicom read them.
     walked: tuple[bytes, list[Run]] | None = None
@@ -131,7 +132,7 @@ def read_seg_header(path: str | os.PathLike[str], *, name: str) -> SegHeader:
     """
     with open(path, "rb") as file:
         facts = os.fstat(file.fileno())
-        stamp = (facts.st_size, facts.st_mtime_ns)
+        stamp = (facts.st_size, stamp_of(facts))
         size, amount = facts.st_size, _FIRST_READ
         while True:
             data = os.pread(file.fileno(), min(amount, size), 0)

@@ -42,7 +42,7 @@ FIRST: Final = (
     "StudyTime",
 )  # fmt: skip
 #: Columns that plans are made of: other processes are sent no others. What tells that a file is what it was.
-_OF_FILE: Final = ("path", "size", "mtime_ns", "header_digest")
+_OF_FILE: Final = ("path", "size", "stamp", "header_digest")
 #: Series, and images in them, from which on other processes help: below, starting them takes longer.
 MANY_SERIES: Final = 1000
 MANY_IMAGES: Final = 50_000

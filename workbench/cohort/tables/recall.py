@@ -20,6 +20,7 @@ from typing import Any, Final
 from workbench import __version__
 from workbench.cohort.catalogue.archived import index_version, of_archive
 from workbench.cohort.tables.store import FORMAT, Stored, known
+from workbench.dicom.headers.stamps import stamp_of
 from workbench.dicom.listing import Listing, Place, survey
 from workbench.errors import WriteError
 from workbench.extracts import LINKED_LAYOUTS
@@ -160,8 +161,8 @@ def _facts(path: Path) -> tuple[str, int]:
         facts = path.stat()
     except OSError:
         return "absent", 0
-    size = "/" if stat.S_ISDIR(facts.st_mode) else str(facts.st_size)
-    return f"{target}\0{size}\0{facts.st_mtime_ns}", facts.st_mtime_ns
+    told = f"/{facts.st_mtime_ns}" if stat.S_ISDIR(facts.st_mode) else str(stamp_of(facts))
+    return f"{target}\0{told}", facts.st_mtime_ns
 
 
 def _watched(extract: Extract) -> list[str]:

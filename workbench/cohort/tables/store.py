@@ -19,6 +19,7 @@ from workbench.cohort.catalogue.archived import index_version, of_archive
 from workbench.cohort.clinical.mapped import mappings_of
 from workbench.cohort.said import Said
 from workbench.cohort.vocabulary.mapping import Mappings
+from workbench.dicom.headers.stamps import stamp_of
 from workbench.dicom.listing import Files, Place, list_files
 from workbench.errors import ChangedFile, EmptyExtract, QueryError
 from workbench.extracts.record import Clinical, Extract
@@ -35,7 +36,7 @@ BASE: Final = ("series", "parts", "values", "findings", "instances")
 #: These, and what is worked out from them once.
 TABLES: Final = (*BASE, "clinical")
 #: Raised by one whenever a column of a stored table changes its meaning.
-FORMAT: Final = 8
+FORMAT: Final = 9
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,8 @@ def _fingerprint(extract: Extract, entries: Files, findings: Iterable[Finding], 
     state.update(entries.state())
     for name in extract.tables:
         with suppress(OSError):
-            facts = (extract.root / name).stat()
-            state.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode("utf-8", "surrogatepass"))
+            stamp = stamp_of((extract.root / name).stat())
+            state.update(f"{name}\0{stamp}\n".encode("utf-8", "surrogatepass"))
     return state.hexdigest()
 
 

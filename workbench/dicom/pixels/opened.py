@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.dicom.headers.deflated import Inflated, inflate
+from workbench.dicom.headers.stamps import stamp_of
 from workbench.dicom.headers.walk import DEFLATED_LE
 from workbench.dicom.pixels.frame_refs import FrameRef
 from workbench.errors import ChangedFile, TruncatedFile
@@ -59,7 +60,7 @@ class OpenFile:
         self.picture_frame = -1
         self.fd = open_frame(ref)
         facts = os.fstat(self.fd)
-        if facts.st_size != ref.size or facts.st_mtime_ns != ref.mtime_ns:
+        if stamp_of(facts) != ref.stamp:
             self.close()
             raise changed(ref)
 
