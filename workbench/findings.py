@@ -134,6 +134,9 @@ value-unmapped              | attention | clinical value is not in the vocabular
 value-limit                 | note      | only a limit was stated (below, above)                        | the limit stands in cohort.clinical; see comparator in cohort.values
 unit-unknown                | attention | unit is unknown, not one of this quantity, or needed and not stated | it stays in cohort.values as it came; name it in a mapping
 units-mixed                 | note      | variable is stated in several units                           | nothing: converted row by row
+date-order-contradicted     | serious   | dates that do not fit the order of day and month that a mapping states | correct the rule (dmy or mdy), or the cells; they are not read until then
+date-placeholder            | attention | dates that programs write where there is none, as 9999-12-31   | nothing, they are not read; leave the cells empty
+sign-unclear                | attention | minus signs that may say negative, or that nothing is known   | say what they mean in a mapping: values -=negative, or -= for missing
 date-order-unclear          | attention | day and month cannot be told apart in a column                | name the order in a mapping: rule dmy or mdy
 columns-swapped             | serious   | two columns hold what belongs to the other                    | ask the node; values stay as they came
 schema-violation            | attention | value does not fit the schema of its variable                 | see cohort.values for its file and row

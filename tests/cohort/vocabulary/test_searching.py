@@ -35,6 +35,13 @@ def test_numbers_of_each_system_are_found(term: str, variable: str) -> None:
     assert variable in {name for name, _ in found(term)}
 
 
+@pytest.mark.parametrize("term", ["C61", "c61", "C61.9"])
+def test_topography_codes_are_found(term: str) -> None:
+    assert ("topography", "C61") in found(term)
+    assert ("topography", "C34") in found("bronchus")
+    assert found("C99") == []
+
+
 def test_several_words_must_all_be_found() -> None:
     assert ("vital_status", "dead") in found("dead")
     assert found("dead alive zebra") == []

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Final
 
 from workbench.cohort.clinical.rules import READERS, Given, Read
+from workbench.cohort.clinical.rules.dates import WAYS, order_of, proof_of
 from workbench.cohort.clinical.rules.oncology import value_code
-from workbench.cohort.clinical.rules.read import UNIT_UNKNOWN, UNMAPPED
+from workbench.cohort.clinical.rules.read import PLACEHOLDER, UNIT_UNKNOWN, UNMAPPED
 from workbench.cohort.vocabulary.folding import fold
 from workbench.cohort.vocabulary.mapping import ANY, EMPTY, Rule
 from workbench.cohort.vocabulary.tables import Variable, variables
@@ -24,7 +25,11 @@ NOT_FOUND: Final = "not found"
 #: The largest number that DECIMAL(5,2) can hold. EUCAIM/etl-toolset SQL.
 CEILING: Final = 999.99
 #: Rules of values that say nothing in the one language.
-SILENT: Final = frozenset((UNMAPPED, UNIT_UNKNOWN, "missing", "not-found", "as it came", "no cancer graded"))
+SILENT: Final = frozenset(
+    (UNMAPPED, UNIT_UNKNOWN, PLACEHOLDER, "missing", "not-found", "as it came", "no cancer graded")
+)
+#: Readers that need the order of day and month.
+DATED: Final = frozenset(("date", "year"))
 #: Kinds of what is to be told of a decision.
 LISTED, UNNAMED = "listed", "variable-unmapped"
 
@@ -37,13 +42,15 @@ class Source:
     name: str
     #: What the mapping says of it; empty where nobody knows the column.
     rules: tuple[Rule, ...]
-    #: Order of day and month in it: ``dmy``, ``mdy`` or empty.
+    #: Order of day and month that its cells tell: ``dmy``, ``mdy`` or empty; a point between them tells too.
     order: str = ""
     #: Words with another meaning in this column, folded.
     words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     #: Columns that the user's own rows ask for a unit, and that the table does not have, folded.
     absent: frozenset[str] = frozenset()
+    #: Order of day and month that days beyond the twelfth prove, and none disproves; a mapping cannot overrule it.
+    proof: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -117,7 +124,8 @@ def _apply(rule: Rule, source: Source, text: str, unit: str, code: str, beside: 
     meant = _meant(rule, text)
     if meant is None and fold(text) == NOT_FOUND:
         return [Outcome(first.name, None, first.unit, "not-found", rule.origin, findings=("code-not-found",))]
-    if meant == "" or (meant is None and fold(text) in MISSING and not (code and not text)):
+    empty = fold(text) in MISSING and fold(text) not in source.words
+    if meant == "" or (meant is None and empty and not (code and not text)):
         return [Outcome(first.name, None, first.unit, "missing", rule.origin)]
     cell = meant if meant is not None else text
     if not unit and rule.unit:
@@ -127,8 +135,11 @@ def _apply(rule: Rule, source: Source, text: str, unit: str, code: str, beside: 
     if not unit and rule.own and rule.unit.startswith("column:") and rule.columns[-1] in source.absent:
         # The number is in some unit that a misspelt name keeps from us: taking ours would be a guess.
         return [Outcome(first.name, None, first.unit, UNIT_UNKNOWN, rule.origin, findings=("unit-unknown",))]
-    order = next((way for way in ("dmy", "mdy") if way in rule.rules), source.order)
-    variable, reads = _read(rule, cell, code, unit, order, source.words)
+    stated = next((way for way in WAYS if way in rule.rules), "")
+    dated = any(known[name].reader in DATED for name in rule.variables)
+    if stated and dated and _against(stated, cell, source):
+        return [Outcome(first.name, None, first.unit, UNMAPPED, rule.origin, findings=("date-order-contradicted",))]
+    variable, reads = _read(rule, cell, code, unit, stated or source.order, source.words)
     if meant is not None and reads[0].rule not in SILENT:
         # The mapping gave the word: that is how it was read.
         reads = [replace(reads[0], rule="mapping"), *reads[1:]]
@@ -141,6 +152,19 @@ def _apply(rule: Rule, source: Source, text: str, unit: str, code: str, beside: 
         if "approximate" in rule.rules:
             outcomes[0] = replace(outcomes[0], rule=f"{outcomes[0].rule}, approximate")
     return outcomes
+
+
+def _against(stated: str, cell: str, source: Source) -> bool:
+    """Whether a date cannot be read in the order that its mapping states, or the column proves the other one.
+
+    Where cells prove both orders the mapping decides for those that prove none.
+    """
+    own = proof_of(cell)
+    if own or order_of(cell) == "":
+        return own not in ("", stated)
+    rules = {way for rule in source.rules for way in WAYS if way in rule.rules}
+    # Rows of several orders, told apart by conditions: what one of them proves says nothing of the others.
+    return len(rules) == 1 and source.proof not in ("", stated)
 
 
 def _meant(rule: Rule, text: str) -> str | None:
@@ -174,6 +198,8 @@ def _read(
 def _outcome(variable: Variable, read: Read, rule: Rule, cell: str) -> Outcome:
     of = variables()[read.variable] if read.variable else variable
     value, findings = read.value, []
+    if read.rule == PLACEHOLDER:
+        findings.append("date-placeholder")
     if read.rule in (UNMAPPED, UNIT_UNKNOWN):
         findings.append("value-unmapped" if read.rule == UNMAPPED else "unit-unknown")
         # A word nobody knows stays a word; a number or a date that cannot be read is none.

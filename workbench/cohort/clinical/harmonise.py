@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from workbench.cohort.clinical.columns import Indices, encoded, runs, together
 from workbench.cohort.clinical.deciding import MISSING, UNNAMED, Outcome, Source, decide
 from workbench.cohort.clinical.derived import Derived
-from workbench.cohort.clinical.rules.dates import iso
+from workbench.cohort.clinical.rules.dates import iso, placeholders
 from workbench.cohort.clinical.rules.numbers import parse
 from workbench.cohort.clinical.rules.read import UNMAPPED
 from workbench.cohort.clinical.rules.units import factor, ucum
@@ -258,12 +258,16 @@ class Harmonised:
             return pa.array([""] * raw.num_rows, pa.string())
         tables_at, tables = encoded(raw["table"])
         first, kind = together([(tables_at, len(tables)), (dates_at, len(dates))])
-        found = [
-            (iso(dates[dates_at[i]].strip(), self._survey.order(tables[tables_at[i]], DAY)) or "")
-            if dates[dates_at[i]]
-            else ""
-            for i in first
-        ]
+        found = []
+        counts = np.bincount(kind)
+        for number, i in enumerate(first):
+            text = dates[dates_at[i]].strip()
+            day = (iso(text, self._survey.order(tables[tables_at[i]], DAY)) or "") if text else ""
+            if day in placeholders():
+                place = raw["file"][int(i)].as_py() or "", raw["row"][int(i)].as_py() or 0
+                self._tally.note("date-placeholder", "day of the rows", int(counts[number]), *place)
+                day = ""
+            found.append(day)
         return pa.array(found, pa.string()).take(pa.array(kind))
 
 

@@ -19,6 +19,8 @@ CODES: Final = {
     "set": "schema-violation",
     "form": "schema-violation",
 }
+#: Plausible dates: from the first year to before the last. MIMIC moves dates into the years 2100 to 2200.
+YEARS: Final = ("1900", "2200")
 _ISO: Final = r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?"
 _READS_WORDS: Final = frozenset(("category", "ihc", "birads", "pirads"))
 
@@ -38,6 +40,8 @@ def column_schema(name: str) -> pa.Column:
         return pa.Column(float, checks, nullable=True, name=name)
     if variable.type == "date":
         checks.append(pa.Check.str_matches(f"^{_ISO}$", error="form"))
+        first, last = YEARS
+        checks.append(pa.Check(lambda column: (column >= first) & (column < last), error="range"))
     elif variable.type == "boolean":
         checks.append(pa.Check.isin(("true", "false"), error="set"))
     elif variable.reader in _READS_WORDS:

@@ -9,8 +9,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from workbench.cohort.clinical.deciding import MISSING, Source
-from workbench.cohort.clinical.rules.dates import order_of
+from workbench.cohort.clinical.deciding import DATED, MISSING, Source
+from workbench.cohort.clinical.rules.dates import WAYS, order_of, proof_of
 from workbench.cohort.vocabulary.folding import fold, fold_name
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.cohort.vocabulary.tables import shipped, split, variables
@@ -18,8 +18,8 @@ from workbench.findings import Finding
 
 #: A column with more different values than this is not one of letters.
 MANY: Final = 40
-#: Readers that need the order of day and month.
-_DATED: Final = frozenset(("date", "year"))
+#: A cell that is a sign: negative beside plus signs, nothing beside words.
+DASH: Final = "-"
 #: Name under which the day beside a value is surveyed; no column of a table is called so.
 DAY: Final = "\0date"
 #: A day as spreadsheets count them, from the end of 1899: 1927 to 2064, with the time of day behind the point.
@@ -37,6 +37,11 @@ def _letters() -> tuple[tuple[str, frozenset[str], Mapping[str, str]], ...]:
     return tuple(rows)
 
 
+def _letters_of(value_sets: Collection[str], letter: str) -> bool:
+    """Whether a letter can mean something in a column of some value sets."""
+    return any(value_set in value_sets and letter in meaning for value_set, _, meaning in _letters())
+
+
 class Survey:
     """Gathers, batch by batch, what columns say; then gives the columns as sources.
 
@@ -51,10 +56,12 @@ class Survey:
         self._rules: dict[tuple[str, str], Source] = {}
         self._wanted: dict[tuple[str, str], bool] = {}
         self._orders: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._proofs: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._words: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._place: dict[tuple[str, str], tuple[str, int]] = {}
         self._done: dict[tuple[str, str], Source] = {}
         self._stated: set[tuple[str, str]] = set()
+        self._dashes: dict[tuple[str, str], tuple[int, str, int]] = {}
         self._days: Counter[tuple[str, str]] = Counter()
         self._day_place: dict[tuple[str, str], tuple[str, int]] = {}
 
@@ -68,7 +75,7 @@ class Survey:
     def dated(self, table: str, name: str) -> bool:
         """Whether a column holds dates."""
         targets = (variables()[target] for rule in self._plain(table, name).rules for target in rule.variables)
-        return any(target.reader in _DATED for target in targets)
+        return any(target.reader in DATED for target in targets)
 
     def _lettered(self, table: str, name: str) -> bool:
         sets = {value_set for value_set, _, _ in _letters()}
@@ -87,11 +94,16 @@ class Survey:
         if _DAY_NUMBER.fullmatch(text.strip()) and (name == DAY or self.dated(table, name)):
             self._days[key] += count
             self._day_place.setdefault(key, (file, row))
+        if proof := proof_of(text.strip()):
+            self._proofs[key].add(proof)
         order = order_of(text.strip())
         if order:
             self._orders[key][order] += count
             if order == "unclear":
                 self._place.setdefault(key, (file, row))
+        if fold(text) == DASH:
+            known, at, number = self._dashes.get(key, (0, file, row))
+            self._dashes[key] = (known + count, at, number)
         if len(self._words[key]) <= MANY and fold(text) not in MISSING:
             self._words[key].add(fold(text))
 
@@ -111,7 +123,9 @@ class Survey:
             asked = {column for rule in plain.rules if rule.own for column in rule.columns}
             absent = frozenset(asked - self._there(table)) if asked and key not in self._stated else frozenset[str]()
             order, meaning = self.order(table, name), self._meaning(key)
-            self._done[key] = Source(table, name, plain.rules, order, meaning, absent)
+            proofs = self._proofs.get(key, set())
+            proof = next(iter(proofs)) if len(proofs) == 1 else ""
+            self._done[key] = Source(table, name, plain.rules, order, meaning, absent, proof)
         return self._done[key]
 
     def _there(self, table: str) -> set[str]:
@@ -122,7 +136,7 @@ class Survey:
     def order(self, table: str, name: str) -> str:
         """Order of day and month in a column: the one that some cell proves and none disproves."""
         seen = self._orders.get((table, name), Counter())
-        proven = [way for way in ("dmy", "mdy") if seen[way]]
+        proven = [way for way in WAYS if seen[way]]
         return proven[0] if len(proven) == 1 else ""
 
     def _meaning(self, key: tuple[str, str]) -> Mapping[str, str]:
@@ -166,9 +180,26 @@ class Survey:
             found.append(Finding("mapping-unused", f"{name}, row {row}: {why}"))
         return found
 
+    def _signs(self) -> list[Finding]:
+        """Columns in which a lone minus may say negative: no plus sign and no word tells."""
+        found = []
+        for key, (count, file, row) in sorted(self._dashes.items()):
+            rules = self._plain(*key).rules
+            if DASH in self.source(*key).words or any(DASH in rule.values for rule in rules):
+                continue
+            words = self._words.get(key, set())
+            if words and not any("+" in word for word in words):
+                # Beside "positive" and "negative" it is an empty cell.
+                continue
+            if any(_letters_of(variables()[name].value_sets, DASH) for rule in rules for name in rule.variables):
+                message = f"{key[1]}: {DASH!r} is read as missing, and may say negative"
+                message += f"; first in row {row}" if row else ""
+                found.append(Finding("sign-unclear", message, path=file, count=count))
+        return found
+
     def findings(self) -> list[Finding]:
         """Columns in which day and month cannot be told apart, and those that hold day numbers of a spreadsheet."""
-        found = []
+        found = self._signs()
         for key, count in sorted(self._days.items()):
             file, row = self._day_place[key]
             message = f"{'day of the rows' if key[1] == DAY else key[1]}: looks like Excel day numbers"

@@ -14,6 +14,8 @@ from workbench.findings import Finding
 
 #: Units that a number may have come in by mistake, and what divides it into the right one, by right unit.
 MISTAKEN_UNITS: Final = {"a": (("months", 12.0), ("days", 365.25)), "mo": (("days", 30.4375),)}
+#: Units whose numbers are also written as fractions of one, by unit: what they are then multiplied by.
+FRACTIONS: Final = {"%": 100}
 #: UCUM units that read better as words.
 UNIT_WORDS: Final = {"a": "years", "mo": "months", "1": ""}
 #: Distinct unread cells kept of a column, for telling whether it was swapped with another.
@@ -31,6 +33,14 @@ class _Numbers:
         self.place = ("", 0)
 
 
+class _Shares:
+    """Numbers of one column of a unit of :data:`FRACTIONS`, where none states it."""
+
+    def __init__(self) -> None:
+        self.count, self.high = 0, 0.0
+        self.place = ("", 0)
+
+
 class Tally:
     """Counts per kind of finding and variable, with the first place of each."""
 
@@ -43,6 +53,7 @@ class Tally:
         self._unread: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self._sources: dict[tuple[str, str], Source] = {}
         self._units: dict[str, set[str]] = defaultdict(set)
+        self._shares: dict[tuple[str, tuple[str, str]], _Shares] = defaultdict(_Shares)
 
     def note(self, code: str, what: str, count: int, file: str, row: int) -> None:
         """Count something that is to be told."""
@@ -72,8 +83,21 @@ class Tally:
             self._cells[key]["unread"] += count
             if len(self._unread[key]) < KEPT:
                 self._unread[key][text] += count
+        if first.unit in FRACTIONS and first.value is not None and first.rule not in SILENT:
+            self._share(source, text, unit, first, count, file, row)
         if unit and first.rule != UNIT_UNKNOWN and variables()[first.variable].type == "number":
             self._units[first.variable].add(unit)
+
+    def _share(self, source: Source, text: str, unit: str, made: Outcome, count: int, file: str, row: int) -> None:
+        """Take notice of a number that may be a fraction: its column alone says percent, if anything does."""
+        stated = unit or not text[-1:].isdigit() or any(rule.unit and rule.own for rule in source.rules)
+        seen = self._shares[made.variable, (source.table, source.name)]
+        # A stated unit settles the cell, and one of more than 1 the column.
+        number = float("inf") if stated else float(made.value or "nan")
+        seen.high = max(seen.high, number)
+        if number > 0:
+            seen.place = seen.place if seen.count else (file, row)
+            seen.count += count
 
     def check(self, outcomes: list[tuple[Outcome, int, str, int]]) -> None:
         """Hold values to the schema of their variable: (outcome, rows, file of the first, its row)."""
@@ -125,7 +149,19 @@ class Tally:
             for name, units in sorted(self._units.items())
             if len(units) > 1
         ]
-        return [*found, *self._implausible(), *self._swapped()]
+        return [*found, *self._implausible(), *self._fractions(), *self._swapped()]
+
+    def _fractions(self) -> list[Finding]:
+        """Columns of per cent in which no number is above 1: they look like fractions."""
+        found = []
+        for (name, (_, column)), seen in sorted(self._shares.items()):
+            if seen.count and seen.high <= 1:
+                (file, row), by = seen.place, FRACTIONS[variables()[name].unit]
+                text = f"{name}: all {seen.count} values above 0 in column {column} are 1 or less"
+                text += f"; they would be plausible as fractions, times {by}"
+                text += f"; first in row {row}" if row else ""
+                found.append(Finding("unit-suspected", text, path=file, count=seen.count))
+        return found
 
     def _implausible(self) -> list[Finding]:
         """Numbers outside their plausible range: another unit where most are, single values else."""

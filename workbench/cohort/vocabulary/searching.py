@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from workbench.arguments import alike, checked
@@ -14,6 +15,8 @@ from workbench.errors import UsageError
 _FOUND: Final = ("kind", "variable", "value", "code", "system", "meaning", "found_in")
 #: How well a term fits a text, best first: the whole of it, its beginning, a whole word of it, a part of it.
 _WHOLE, _BEGIN, _WORD, _PART = 0, 1, 2, 3
+#: An ICD-O-3 topography code with its part, folded.
+_SUBSITE: Final = re.compile(r"c[0-9]{2}\.[0-9]")
 #: Texts that tell of a variable in passing: what fits them alone comes last.
 _ASIDE: Final = frozenset(("trap", "note", *tables.LAYOUT_COLUMNS))
 
@@ -76,6 +79,14 @@ def search(term: str, *, limit: int | None = 50) -> Listing:
         if best:
             row = ("value", _variable_of(value_set), value, "", "", ", ".join(spellings[:4]), best[1])
             found.append(((best[0], 1), row))
+    for site, label in tables.sites().items():
+        # A subsite is found by its site: C50.4 by C50.
+        names = [("code", site), ("label", label)]
+        best = _best(term, names)
+        if best is None and _SUBSITE.fullmatch(fold(term)):
+            best = _best(term.partition(".")[0], names[:1])
+        if best:
+            found.append(((best[0], 1), ("value", "topography", site, site, "ICD-O-3", label, best[1])))
     found.sort(key=lambda item: item[0])
     return Listing(_FOUND, tuple(row for _, row in found[:limit]))
 

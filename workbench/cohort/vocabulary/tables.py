@@ -214,6 +214,18 @@ def _questions() -> dict[str, tuple[str, ...]]:
 
 
 @cache
+def sites() -> Mapping[str, str]:
+    """ICD-O-3 topography code of three characters -> what it is of.
+
+    Examples
+    --------
+    >>> sites()["C61"], "C99" in sites()
+    ('prostate gland', False)
+    """
+    return MappingProxyType({row["site"]: row["label"] for row in shipped("topography.csv")})
+
+
+@cache
 def words(value_set: str) -> Mapping[str, str]:
     """Spelling of a value, folded -> harmonised word (empty: there is no value), of one value set."""
     found: dict[str, str] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from workbench.cohort.clinical.rules.dates import iso, order_of, years_between
 from workbench.cohort.clinical.rules.numbers import parse
 from workbench.cohort.clinical.rules.units import factor
 from workbench.cohort.clinical.values import Value
+from workbench.cohort.vocabulary.mapping import mappings
 from workbench.cohort.vocabulary.tables import shipped, variables
 from workbench.extracts import ClinicalRow
 
@@ -257,6 +260,118 @@ def test_day_and_month_are_told_by_the_whole_column() -> None:
     found, told = dates("01/09/2016", "16/05/2018", "05/16/2018")
     assert found == [None, "2018-05-16", "2018-05-16"]
     assert "date-order-unclear" in told
+
+
+def test_a_year_kept_as_a_number_because_others_are_missing_is_a_year() -> None:
+    assert one("year_of_diagnosis", "2019.0").value == "2019"
+    assert one("date_of_diagnosis", "20190501.0").value == "2019-05-01"
+    assert one("year_of_diagnosis", "2019.5").value is None
+
+
+def ordered(tmp_path: Path, rule: str, *texts: str) -> tuple[list[str | None], list[tuple[str, int]]]:
+    """Dates of a column whose mapping states their order, and what is told of them."""
+    path = tmp_path / "mine.csv"
+    path.write_text(f"source,variable,rule\nseen,date_of_diagnosis,{rule}\n")
+    rows = [ClinicalRow(str(i), "seen", text) for i, text in enumerate(texts)]
+    values, findings = harmonise(rows, mapping=mappings("plain", path))
+    return [v.value for v in values], [(f.code, f.count) for f in findings]
+
+
+def test_a_stated_order_that_the_column_disproves_is_told_and_nothing_is_guessed(tmp_path: Path) -> None:
+    found = ordered(tmp_path, "mdy", "03/01/2024", "04/05/2024", "13/01/2024", "2024-02-01")
+    assert found == ([None, None, None, "2024-02-01"], [("date-order-contradicted", 3)])
+    found = ordered(tmp_path, "dmy", "01/03/2024", "01/13/2024")
+    assert found == ([None, None], [("date-order-contradicted", 2)])
+    found = ordered(tmp_path, "mdy", "03.01.2024", "13.01.2024")
+    assert found == ([None, None], [("date-order-contradicted", 2)])
+
+
+def test_where_both_orders_occur_the_stated_one_decides_and_what_does_not_fit_is_left(tmp_path: Path) -> None:
+    found = ordered(tmp_path, "mdy", "03/01/2024", "04/15/2024", "13/01/2024")
+    assert found == (["2024-03-01", "2024-04-15", None], [("date-order-contradicted", 1)])
+
+
+def test_a_stated_order_that_fits_is_followed_also_with_points(tmp_path: Path) -> None:
+    assert ordered(tmp_path, "mdy", "03/01/2024", "04/15/2024") == (["2024-03-01", "2024-04-15"], [])
+    assert ordered(tmp_path, "mdy", "03.01.2024") == (["2024-03-01"], [])
+
+
+def test_orders_of_rows_told_apart_by_a_condition_do_not_disprove_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("source,variable,when,rule\nseen,date_of_diagnosis,at=a,dmy\nseen,date_of_diagnosis,at=b,mdy\n")
+    cells = [("a", "13/01/2024"), ("a", "03/01/2024"), ("b", "03/01/2024")]
+    rows = [
+        ClinicalRow(str(i), name, text, table="t", row=i + 2)
+        for i, (place, day) in enumerate(cells)
+        for name, text in (("at", place), ("seen", day))
+    ]
+    values, _ = harmonise(rows, mapping=mappings("plain", path))
+    assert [v.value for v in values if v.raw_variable == "seen"] == ["2024-01-13", "2024-01-03", "2024-03-01"]
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "31/12/9999", "1899-12-30", "1899-12-31", "19000101", "0001-01-01"])
+def test_days_that_programs_write_where_there_is_none_are_none(text: str) -> None:
+    assert dates(text, "2019-05-01") == ([None, "2019-05-01"], ["date-placeholder"])
+    assert one("year_of_diagnosis", text).value is None
+
+
+def test_a_placeholder_dates_no_row() -> None:
+    values, findings = harmonise([ClinicalRow("p", "psa", "4", date="9999-12-31", file="t.csv", row=2)])
+    assert (values[0].value, values[0].date, values[0].raw_date) == ("4", "", "9999-12-31")
+    assert [(f.code, f.message) for f in findings] == [("date-placeholder", "day of the rows: first in row 2")]
+
+
+def test_dates_of_other_centuries_stay_and_are_told() -> None:
+    assert dates("1850-01-01", "2019-05-01") == (["1850-01-01", "2019-05-01"], ["value-implausible"])
+    assert dates("2180-01-01") == (["2180-01-01"], [])  # moved there by de-identification
+
+
+@pytest.mark.parametrize("text", ["C99", "C43", "C46.1", "C81.9", "C79"])
+def test_topography_that_icd_o_does_not_have_is_not_read(text: str) -> None:
+    values, findings = harmonise([ClinicalRow("p", "topography", text)])
+    assert (values[0].value, values[0].raw_value) == (None, text)
+    assert [f.code for f in findings] == ["value-unmapped"]
+
+
+def signs(variable: str, *texts: str) -> tuple[list[str | None], list[tuple[str, int]]]:
+    values, findings = harmonise(ClinicalRow(str(i), variable, text) for i, text in enumerate(texts))
+    return [v.value for v in values], [(f.code, f.count) for f in findings]
+
+
+@pytest.mark.parametrize("variable", ["er_status", "pr_status", "her2_status", "ki67_status", "hpv_status"])
+def test_a_minus_beside_a_plus_is_negative(variable: str) -> None:
+    assert signs(variable, "+", "-", "NA", "\u2212") == (["positive", "negative", None, "negative"], [])
+
+
+def test_a_minus_beside_words_is_an_empty_cell() -> None:
+    assert signs("er_status", "positive", "-", "negative") == (["positive", None, "negative"], [])
+    assert signs("psa", "4", "-") == (["4", None], [])
+
+
+def test_a_minus_that_nothing_explains_is_told() -> None:
+    assert signs("er_status", "-", "-", "") == ([None, None, None], [("sign-unclear", 2)])
+    assert ("sign-unclear", 1) in signs("her2_status", "3+", "-")[1]
+
+
+def test_a_mapping_says_what_a_minus_means(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("source,variable,values\ner,er_status,-=negative\n")
+    values, findings = harmonise([ClinicalRow("p", "er", "-")], mapping=mappings("plain", path))
+    assert ([v.value for v in values], findings) == (["negative"], [])
+
+
+def test_per_cent_that_look_like_fractions_are_told_and_not_mended() -> None:
+    found, told = signs("ki67_percent", "0.2", "0.35", "0.9", "0.05", "0")
+    assert (found, told) == (["0.2", "0.35", "0.9", "0.05", "0"], [("unit-suspected", 4)])
+    assert signs("ki67_percent", "0.5", "35")[1] == []
+    assert signs("er_percent", "0.5 %", "0.9%")[1] == []
+    assert signs("er_percent", "0", "0")[1] == []
+
+
+def test_one_column_in_fractions_is_told_beside_another_in_per_cent() -> None:
+    rows = [ClinicalRow("p", "ki67", "0.3", table="a"), ClinicalRow("q", "ki67", "30", table="b")]
+    assert [f.code for f in harmonise(rows)[1]] == ["unit-suspected"]
+    assert harmonise([ClinicalRow("p", "ki67", "0.3", unit="%")])[1] == []
 
 
 def test_letters_are_told_by_the_whole_column() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from functools import cache
 from typing import Final
 
-from workbench.cohort.clinical.rules.read import UNMAPPED, Given, Read
+from workbench.cohort.clinical.rules.read import PLACEHOLDER, UNMAPPED, Given, Read
+from workbench.cohort.vocabulary.tables import shipped
 
 #: ISO date, whole or without day or month, with or without a time; the zone of a time, or of a day (XML Schema),
 #: changes no day.
@@ -14,8 +16,14 @@ _ISO: Final = re.compile(r"([0-9]{4})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[T ].*|Z
 _YEAR_FIRST: Final = re.compile(r"([0-9]{4})[/.]([0-9]{1,2})[/.]([0-9]{1,2})(?: .*)?")
 #: DICOM DA and DT (PS3.5 6.2).
 _DICOM: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:[0-9]{2,6}(?:\.[0-9]+)?(?:[+-][0-9]{4})?)?")
+#: A year or a day that was kept as a number because other cells of its column are empty: 2019.0.
+_GAPS: Final = re.compile(r"[0-9]{4}(?:[0-9]{4})?\.0+")
 #: Day and month in either order, then the year.
 MIXED: Final = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})[/.-]([0-9]{4})(?: .*)?")
+
+
+#: Orders of day and month before a year.
+WAYS: Final = ("dmy", "mdy")
 
 
 def order_of(text: str) -> str:
@@ -38,6 +46,21 @@ def order_of(text: str) -> str:
     return "" if first == second else "unclear"
 
 
+def proof_of(text: str) -> str:
+    """The only order in which a cell is a date: ``dmy``, ``mdy``, or empty where both or neither give one.
+
+    Examples
+    --------
+    >>> proof_of("16/05/2018"), proof_of("5/16/2018"), proof_of("01.09.2016")
+    ('dmy', 'mdy', '')
+    """
+    match = MIXED.fullmatch(text)
+    if match is None:
+        return ""
+    first, second = int(match[1]), int(match[3])
+    return "dmy" if first > 12 >= second else "mdy" if second > 12 >= first else ""
+
+
 def iso(text: str, order: str = "") -> str | None:
     """ISO 8601 date of a text, as exact as it is written; None where it is none or could be two.
 
@@ -46,13 +69,18 @@ def iso(text: str, order: str = "") -> str | None:
     text : str
         A date: ISO, DICOM, or day and month in either order before the year.
     order : str
-        ``dmy`` or ``mdy`` where the column has told; without it a cell that could be two dates is none.
+        ``dmy`` or ``mdy`` where the column or its mapping has told: a cell that it does not fit is none; without it
+        a cell that could be two dates is none.
 
     Examples
     --------
     >>> iso("20190501"), iso("01.05.2019"), iso("2019-05"), iso("01/05/2019"), iso("01/05/2019", "dmy")
     ('2019-05-01', '2019-05-01', '2019-05', None, '2019-05-01')
+    >>> iso("13/01/2024", "mdy") is None  # no thirteenth month, and the order is stated
+    True
     """
+    if _GAPS.fullmatch(text):
+        text = text.partition(".")[0]
     for pattern in (_ISO, _YEAR_FIRST, _DICOM):
         match = pattern.fullmatch(text)
         if match is not None:
@@ -60,11 +88,12 @@ def iso(text: str, order: str = "") -> str | None:
     match = MIXED.fullmatch(text)
     if match is None:
         return None
-    own = order_of(text)
+    # An order that is stated holds for every cell: one it does not fit is none, never read the other way.
+    way = order if order in WAYS else order_of(text)
     first, _, second, year = match.groups()
-    if own == "unclear" and order not in ("dmy", "mdy"):
+    if way == "unclear":
         return None
-    if (own if own in ("dmy", "mdy") else order) == "mdy":
+    if way == "mdy":
         first, second = second, first
     return _checked(year, second, first)
 
@@ -77,15 +106,32 @@ def _checked(year: str, month: str | None, day: str | None) -> str | None:
     return "-".join([year, *(f"{int(part):02}" for part in (month, day) if part)])
 
 
+@cache
+def placeholders() -> frozenset[str]:
+    """Days that programs write where there is none."""
+    return frozenset(row["date"] for row in shipped("placeholder_dates.csv"))
+
+
 def read_date(given: Given) -> list[Read]:
-    """An ISO date."""
+    """An ISO date; a day that stands for none is none.
+
+    Examples
+    --------
+    >>> from workbench.cohort.vocabulary import variable
+    >>> [read_date(Given(variable("date_of_diagnosis"), text))[0].rule for text in ("2019-05-01", "31/12/9999")]
+    ['date', 'placeholder']
+    """
     found = iso(given.text, given.order)
+    if found in placeholders():
+        return [Read(None, PLACEHOLDER)]
     return [Read(found, "date") if found else Read(None, UNMAPPED)]
 
 
 def read_year(given: Given) -> list[Read]:
     """A calendar year, of a year or of a date."""
     found = iso(given.text, given.order)
+    if found in placeholders():
+        return [Read(None, PLACEHOLDER)]
     return [Read(found[:4], "number" if len(found) == 4 else "year of a date") if found else Read(None, UNMAPPED)]
 
 

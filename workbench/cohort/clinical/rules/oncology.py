@@ -9,7 +9,7 @@ from typing import Final
 from workbench.cohort.clinical.rules.numbers import parse
 from workbench.cohort.clinical.rules.read import UNMAPPED, Given, Read
 from workbench.cohort.vocabulary.folding import bare, fold
-from workbench.cohort.vocabulary.tables import code_of, coded_values, lookup, shipped, split, variables
+from workbench.cohort.vocabulary.tables import code_of, coded_values, lookup, shipped, sites, split, variables
 
 _UNREAD: Final = [Read(None, UNMAPPED)]
 #: Category of the UICC TNM by letter: what may stand after it. UICC TNM 8th edition; DCIS and mi of the breast.
@@ -188,7 +188,8 @@ def read_rads(given: Given) -> list[Read]:
 def read_topography(given: Given) -> list[Read]:
     """An ICD-O-3 topography code, alone or with words; else an organ of the vocabulary.
 
-    ``C01.9`` is written ``C01``: the base of the tongue has one subdivision only (ICD-O-3).
+    ``C01.9`` is written ``C01``: the base of the tongue has one subdivision only (ICD-O-3). A code that ICD-O-3 does
+    not have is not read: ``C99`` is none, and ``C43`` says in ICD-10 what ICD-O-3 says with a morphology.
 
     Examples
     --------
@@ -196,10 +197,14 @@ def read_topography(given: Given) -> list[Read]:
     >>> subsite = variable("tumour_subsite")
     >>> [read_topography(Given(subsite, text))[0].value for text in ("C10.0: vallécule", "C01.9", "C099")]
     ['C10.0', 'C01', 'C09.9']
+    >>> read_topography(Given(subsite, "C99"))[0].rule
+    'unmapped'
     """
     found = {(match[1], match[2] or "") for match in _TOPOGRAPHY.finditer(given.text)}
     if len(found) == 1:
         site, part = next(iter(found))
+        if f"C{site}" not in sites():
+            return _UNREAD
         if site in SINGLE_SITES and part in ("9", ""):
             part = ""
         return [Read(f"C{site}.{part}" if part else f"C{site}", "code")]

@@ -42,5 +42,7 @@ class Read:
 
 #: What could not be read: it stays as it came.
 UNMAPPED = "unmapped"
+#: A day that programs write where there is none.
+PLACEHOLDER = "placeholder"
 #: A unit that is not known, or not one of this quantity.
 UNIT_UNKNOWN = "unit-unknown"
