@@ -139,9 +139,7 @@ def _described(extract: Stored, rehash: set[str]) -> dict[str, Any]:
 
 def _facts(extract: Stored) -> dict[str, dict[str, Any]]:
     """Usable instances of an extract by path."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(extract.table("instances"), columns=[*FACTS[:-1], "SeriesInstanceUID"])
+    table = extract.read("instances", columns=[*FACTS[:-1], "SeriesInstanceUID"])
     return {row["path"]: row for row in table.to_pylist()} | nifti_facts(extract)
 
 

@@ -136,7 +136,7 @@ class Database:
             kept, asked = f"{within._schema}.", tuple(conditions[within.n_conditions :])
         self.n_conditions: int = len(conditions)
         self._schema: str = f"cohort_{next(_NUMBERS)}"
-        run = self._connection.execute
+        run = self._execute
         run(f"create schema {self._schema}; use {self._schema}")
         # The tables of a cohort that nobody holds any more make room.
         weakref.finalize(self, _forget, self._connection, self._schema).atexit = False
@@ -156,13 +156,13 @@ class Database:
                 step.apply(self)
 
     def _keep_all(self) -> None:
-        run = self._connection.execute
+        run = self._execute
         run("create or replace table kept_series as select node, SeriesInstanceUID from all_series")
         run("create or replace table kept_patients as select node, patient_id from all_series union "
             "select node, patient_id from all_described")  # fmt: skip
 
     def _views(self) -> None:
-        run = self._connection.execute
+        run = self._execute
         run("""
             create view series as
             with labels as (
@@ -225,7 +225,7 @@ class Database:
         self.doubt([condition])
         of_images = self.has_images()
         try:
-            self._connection.execute(matching(condition, of_images=of_images))
+            self._execute(matching(condition, of_images=of_images))
         except duckdb.Error as error:
             raise query_error(error, condition) from None
         (self._keep_matched if of_images else self._keep_drawn)()
@@ -236,11 +236,11 @@ class Database:
 
     def has_images(self) -> bool:
         """Whether there is an image series in any of the extracts."""
-        return bool(self._connection.execute(HAS_IMAGES).fetchall()[0][0])
+        return bool(self._execute(HAS_IMAGES).fetchall()[0][0])
 
     def keep(self, keys: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
         """Keep the patients, cases or image series that *rows* name by *keys*, and what refers to them."""
-        run = self._connection.execute
+        run = self._execute
         columns = [[row[i] for row in rows] for i in range(len(keys))]
         unnested = ", ".join(f'unnest(?::varchar[]) as "{key}"' for key in keys)
         run(f"create or replace temp table drawn as select {unnested}", columns)
@@ -259,14 +259,14 @@ class Database:
             ("patients", "patient_id", patients),
         ):
             columns = [[node for node, _ in pairs], [value for _, value in pairs]]
-            self._connection.execute(
+            self._execute(
                 f"create or replace table kept_{table} as "
                 f'select unnest(?::varchar[]) as node, unnest(?::varchar[]) as "{column}"', columns
             )  # fmt: skip
 
     def _keep_drawn(self) -> None:
         """Keep the patients in ``drawn`` with all their series."""
-        run = self._connection.execute
+        run = self._execute
         run("create or replace temp table next_series as select s.node, s.SeriesInstanceUID from series s "
             "semi join drawn using (node, patient_id)")  # fmt: skip
         run("create or replace table kept_series as select * from next_series")
@@ -274,7 +274,7 @@ class Database:
 
     def _keep_matched(self) -> None:
         """Keep the image series in ``matched``, what refers to them, and the patients who own them."""
-        run = self._connection.execute
+        run = self._execute
         run("""
             create or replace temp table next_series as
             with referring as (
@@ -287,9 +287,26 @@ class Database:
         run("create or replace table kept_series as select * from next_series")
         run("create or replace table kept_patients as select distinct node, patient_id from matched")
 
+    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
+        """Run a statement.
+
+        Raises
+        ------
+        QueryError
+            Tables on disk are no longer there: they were made anew.
+        duckdb.Error
+            Anything else.
+        """
+        try:
+            return self._connection.execute(statement, list(parameters))
+        except duckdb.Error:
+            if not all(path.is_file() for path in self._instances):
+                raise changed() from None
+            raise
+
     def run(self, statement: str) -> None:
         """Run a statement of a step over the tables of what is kept."""
-        self._connection.execute(statement)
+        self._execute(statement)
 
     @contextmanager
     def aside(self, steps: Sequence[str | Step]) -> Iterator[tuple[str, str]]:
@@ -317,9 +334,9 @@ class Database:
         only_asks(query, given)
         with self._lock:
             try:
-                rows: list[tuple[Any, ...]] = self._connection.execute(query).fetchall()
+                rows: list[tuple[Any, ...]] = self._execute(query).fetchall()
             except duckdb.Error as error:
-                raise self._explained(error, given) from None
+                raise query_error(error, given) from None
         return rows
 
     def answer(self, query: str) -> Any:
@@ -337,9 +354,9 @@ class Database:
         """Rows of a query, as plain tuples."""
         with self._lock:
             try:
-                rows: list[tuple[Any, ...]] = self._connection.execute(query, list(parameters)).fetchall()
+                rows: list[tuple[Any, ...]] = self._execute(query, parameters).fetchall()
             except duckdb.Error as error:
-                raise self._explained(error, query) from None
+                raise query_error(error, query) from None
         return rows
 
     def frame(self, query: str, parameters: Sequence[Any] = ()) -> Any:
@@ -347,17 +364,12 @@ class Database:
         only_asks(query, query)
         with self._lock:
             try:
-                result = self._connection.execute(query, list(parameters))
+                result = self._execute(query, parameters)
                 if result.description is None:
                     raise QueryError("the text is not a query", remedy="begin it with select")
                 return result.df()
             except duckdb.Error as error:
-                raise self._explained(error, query) from None
-
-    def _explained(self, error: duckdb.Error, query: str) -> QueryError:
-        if not all(path.is_file() for path in self._instances):
-            return changed()
-        return query_error(error, query)
+                raise query_error(error, query) from None
 
     def columns(self, table: str) -> list[str]:
         """Column names of one table."""

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
 from workbench.arrays.build import build
 from workbench.arrays.label_files import OnePerUid, named_as_masks
@@ -32,8 +30,7 @@ if TYPE_CHECKING:
 
 def holds(extract: Stored, series_uid: str) -> bool:
     """Whether an extract has a series."""
-    found = pq.read_table(extract.table("series"), columns=["path"], filters=[("SeriesInstanceUID", "=", series_uid)])
-    return bool(found.num_rows)
+    return bool(extract.read("series", columns=["path"], filters=[("SeriesInstanceUID", "=", series_uid)]).num_rows)
 
 
 def nifti_dataset(

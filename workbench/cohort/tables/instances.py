@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from workbench.cohort.tables.label_sources import KINDS
-from workbench.errors import ChangedFile
 
 if TYPE_CHECKING:
     from workbench.cohort.tables.store import Stored
@@ -60,11 +59,7 @@ def _read(extract: Stored, **which: Any) -> pa.Table:
         facts = place.stat()
         return _dataset(place, facts.st_size, facts.st_mtime_ns).to_table(**which)
     except FileNotFoundError:
-        raise ChangedFile(
-            "the extract was opened anew since, or the cache was deleted",
-            file=extract.node,
-            remedy="open the cohort again",
-        ) from None
+        raise extract.gone() from None
 
 
 @lru_cache(REMEMBERED)

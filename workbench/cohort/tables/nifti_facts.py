@@ -24,10 +24,7 @@ _ORDERS: Final[tuple[Literal["little", "big"], ...]] = ("little", "big")
 
 def nifti_facts(extract: Stored) -> dict[str, dict[str, Any]]:
     """Facts of an extract's NIfTI files by path, as those of DICOM instances; nothing of an image is read."""
-    import pyarrow.parquet as pq
-
-    columns = ["path", "SeriesInstanceUID", "resource"]
-    rows = pq.read_table(extract.table("series"), columns=columns).to_pylist()
+    rows = extract.read("series", columns=["path", "SeriesInstanceUID", "resource"]).to_pylist()
     rows = [row for row in rows if row["resource"] == "NIFTI"]
     if not rows:
         return {}

@@ -28,6 +28,8 @@ from workbench.options import options
 from workbench.writing import write_text
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from workbench.cohort.tables.build import Tables
     from workbench.dicom.scan import Scan
 
@@ -80,12 +82,31 @@ class Stored:
         """
         found = known(self.folder, self.fingerprint)
         if found is None:
-            raise ChangedFile(
-                "the extract was opened anew since, or the cache was deleted",
-                file=self.node,
-                remedy="open the cohort again",
-            )
+            raise self.gone()
         return found
+
+    def read(self, name: str, **which: Any) -> pa.Table:
+        """One of its tables, or what *which* says of it: columns and filters as pyarrow takes them.
+
+        Raises
+        ------
+        ChangedFile
+            It was opened anew in another state since.
+        """
+        import pyarrow.parquet as pq
+
+        try:
+            return pq.read_table(self.table(name), **which)
+        except FileNotFoundError:
+            raise self.gone() from None
+
+    def gone(self) -> ChangedFile:
+        """The error where its tables are no longer there."""
+        return ChangedFile(
+            "the extract was opened anew since, or the cache was deleted",
+            file=self.node,
+            remedy="open the cohort again",
+        )
 
     def table(self, name: str) -> Path:
         """Parquet file of one table."""
