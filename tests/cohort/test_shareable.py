@@ -120,3 +120,39 @@ def test_no_zero_is_the_total_of_what_is_hidden(tmp_path: Path) -> None:
     rows = cohort_of(tmp_path, {"north": tables(), "south": tables()}).summary(audience="shareable").rows
     assert [row["patients"] for row in rows] == [9, 9, 18]
     assert {row[name] for row in rows for name in ("studies", "series")} == {"–"}
+
+
+def test_what_is_no_longer_as_locked_names_nobody_to_others(tmp_path: Path) -> None:
+    from workbench.cohort.lock import Change
+
+    change = Change("north", "selection", 2, ("SECRET1", "SECRET2"))
+    assert str(change) == "north: 2 series or patient(s) selected otherwise (SECRET1, SECRET2)"
+    options.audience = "shareable"
+    assert str(change) == "north: series or patient(s) selected otherwise"
+    assert str(Change("north", "missing", 3, ("SECRET/1.dcm",))) == "north: instance(s) missing"
+    assert "(header" in str(Change("north", "said", 1, ("header: 2 when locked, 1 now",)))
+
+
+QUERIES = (
+    "select error(patient_id) from patients",
+    "select strptime(patient_id, '%Y') from patients",
+    "select patient_id::int from patients",
+    "select json_extract(patient_id, '$.a') from patients",
+    "select interval_from(patient_id) from patients",
+)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_no_error_of_a_query_repeats_a_value(tmp_path: Path, query: str) -> None:
+    from workbench.errors import QueryError
+
+    cohort = cohort_of(tmp_path, {"north": Made([image("SECRET0", "1")])})
+    with pytest.raises(QueryError) as caught:
+        cohort.sql(query)
+    assert "SECRET0" not in str(caught.value)
+    with pytest.raises(QueryError) as caught:
+        wb.catalogue.extracts(cohort).sql(query.replace("patient_id", "PatientID").replace("patients", "series"))
+    assert "SECRET0" not in str(caught.value)
+    with pytest.raises(QueryError) as caught:
+        cohort.where(f"({query.removeprefix('select ').removesuffix(' from patients')}) is null")
+    assert "SECRET0" not in str(caught.value)

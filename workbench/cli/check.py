@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from workbench.cli.shared import by_extract, extract_options, one_path, open_cohort, print_json
+from workbench.cli.shared import by_extract, extract_options, one_path, open_cohort, print_json, refuse_sharing
 
 
 @click.command(
@@ -70,6 +70,7 @@ def _traced(report: str | None, *, as_json: bool, **given: Any) -> int:
     from workbench.cohort.opening import listed_extracts
     from workbench.extracts.tracer import differences, read_report, trace
 
+    refuse_sharing("a list of digests")
     narrowing = [f"--{name}" for name in ("where", "lock") if given[name]]
     if narrowing:
         raise click.UsageError(f"--tracer looks at whole extracts: leave {' and '.join(narrowing)} out")

@@ -18,6 +18,6 @@ def command(as_json: bool, **given: Any) -> None:
     """Open EXTRACTs as one cohort; print who holds what, and the findings."""
     cohort = open_cohort(**given)
     if as_json:
-        print_json({"nodes": cohort.overview(), "findings": cohort.grouped_findings()})
+        print_json(cohort.summary().shown() or {"nodes": cohort.overview(), "findings": cohort.grouped_findings()})
     else:
         click.echo(repr(cohort))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from workbench.cli.shared import print_json
+from workbench.cli.shared import print_json, refuse_sharing
 
 
 @click.command("scan", epilog="Example: workbench scan demo/extracts/cedro")
@@ -16,6 +16,7 @@ from workbench.cli.shared import print_json
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(path: str, out: str | None, as_json: bool) -> None:
     """Read the DICOM headers below PATH; list the series, their geometry and what is irregular."""
+    refuse_sharing("a scan")
     from workbench.arrays.opening import headers_of
     from workbench.dicom.index import write_parquet
     from workbench.dicom.scan import file_findings

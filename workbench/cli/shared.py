@@ -143,6 +143,23 @@ def one_path(option: str, given: list[str] | dict[str, list[str]]) -> str | dict
     return given[0] if given else None
 
 
+def refuse_sharing(what: str) -> None:
+    """Refuse to print what names single series or files, where the audience is others.
+
+    Raises
+    ------
+    UsageError
+        ``options.audience`` is ``shareable``.
+    """
+    from workbench.errors import UsageError
+    from workbench.options import options
+
+    if options.audience == "shareable":
+        raise UsageError(
+            f"{what} names single series and files, and cannot be shared", remedy="set WORKBENCH_AUDIENCE=local"
+        )
+
+
 def print_json(value: Any) -> None:
     """Print *value* as JSON."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))

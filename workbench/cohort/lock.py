@@ -20,6 +20,7 @@ from workbench.arguments import short
 from workbench.cohort.said import differing, plain, said_fits
 from workbench.cohort.tables.nifti_facts import nifti_facts
 from workbench.errors import LockError, UsageError
+from workbench.options import options
 from workbench.progress import task
 from workbench.writing import aside
 
@@ -239,6 +240,10 @@ def _texts(given: Any) -> bool:
     return isinstance(given, list) and all(isinstance(each, str) for each in given)
 
 
+#: Kinds of differences whose examples and counts are of patients.
+_OF_PATIENTS: Final = ("missing", "changed", "table", "selection")
+
+
 @dataclass(frozen=True)
 class Change:
     """One kind of difference between a lock file and an extract."""
@@ -258,6 +263,9 @@ class Change:
             "extract": "extract(s) not opened", "more": "extract(s) that it does not know",
             "said": "option(s) given otherwise", "selection": "series or patient(s) selected otherwise",
         }  # fmt: skip
+        if options.audience == "shareable" and self.kind in _OF_PATIENTS:
+            # Examples are pseudonyms, UIDs and paths, and counts may be of few patients.
+            return f"{self.node + ': ' if self.node else ''}{words[self.kind]}"
         shown = ", ".join(self.examples) + (", ..." if self.count > len(self.examples) else "")
         return f"{self.node + ': ' if self.node else ''}{self.count} {words[self.kind]} ({shown})"
 

@@ -59,6 +59,22 @@ class Summary:
             "a total with a hidden part is a lower bound"
         )
 
+    def shown(self) -> dict[str, Any]:
+        """What is shown, as plain values: of each node what it holds, and the findings; empty where nothing is hidden.
+
+        Where nothing is hidden the tables of the cohort say more than a summary.
+        """
+        if self.audience == "local":
+            return {}
+        names = ("severity", "code", "node", "patients", "what")
+        return {
+            "audience": self.audience, "min_count": self.min_count,
+            # The row of all nodes has no layout.
+            "nodes": [row for row in self.rows if row["layout"]],
+            "narrowed": self.narrowed, "doubts": list(self.doubts),
+            "findings": [dict(zip(names, row, strict=True)) for row in self.findings],
+        }  # fmt: skip
+
     def __repr__(self) -> str:
         head = ("node", "layout", "patients", "studies", "series", "by modality")
         cells = [

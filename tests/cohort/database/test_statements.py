@@ -180,3 +180,20 @@ def test_a_condition_of_any_depth_is_read_or_refused(tmp_path: Path) -> None:
             check_condition("(" * depth + "1=1" + ")" * depth)
         except QueryError:
             assert depth > 100
+
+
+@pytest.mark.parametrize("condition", [
+    "row_number() over () > 1", "lag(Modality) over (partition by patient_id) = 'CT'", "ntile(2) over () = 1",
+    "any_value(sex) over () = 'male'", "count(*) over (rows 1 preceding) > 1",
+])  # fmt: skip
+def test_a_condition_knows_no_order_but_the_one_it_names(both: wb.Cohort, condition: str) -> None:
+    with pytest.raises(QueryError, match="order of the rows"):
+        both.where(condition)
+
+
+@pytest.mark.parametrize("condition", [
+    "count(*) over (partition by node) > 1", "row_number() over (order by SeriesInstanceUID) = 1",
+    "max(StudyDate) over (partition by patient_id) = StudyDate",
+])  # fmt: skip
+def test_windows_whose_answer_no_order_changes_are_asked(both: wb.Cohort, condition: str) -> None:
+    check_condition(condition)

@@ -19,6 +19,8 @@ from tests import factories
 from tests.cohort.made import Made, cohort_of, image, mask
 from tests.running import run
 from workbench.cohort.minimum import Checked, checks
+from workbench.cohort.minimum.checked import CheckRow
+from workbench.cohort.minimum.counting import Count, Unit, count_units
 from workbench.errors import PathNotFound, UsageError
 from workbench.extracts.record import ClinicalRow, StudyRef
 from workbench.options import options
@@ -418,3 +420,38 @@ def test_the_page_lists_the_checks_of_the_table() -> None:
         f"| `{one.id}` | {one.level}{', where ' + one.when if one.when else ''} | {one.unit} | {one.passes_when} |"
         for one in checks()
     ]
+
+
+def _checked(*counts: Count) -> Checked:
+    """One check of series, counted at several nodes, as others may see it."""
+    (check,) = (check for check in checks("eucaim-minimum") if check.id == "img-modality")
+    return Checked("eucaim-minimum", tuple(c.node for c in counts), (CheckRow(check, counts),)).shareable()
+
+
+def _units(node: str, n_ok: int, n: int, second: int = 0) -> Count:
+    """Counts of *n* patients with a series each, some of whom have a second; *n_ok* of the first ones pass."""
+    firsts = [Unit(node, f"P{i}", i < n_ok, "x") for i in range(n)]
+    return count_units([*firsts, *(Unit(node, f"P{i}", i < n_ok, "x") for i in range(second))])[0]
+
+
+def test_others_do_not_see_that_one_patient_has_a_second_series() -> None:
+    found = _checked(_units("north", 12, 12, second=1), _units("south", 6, 6))
+    assert found.by_node["n"].tolist() == ["–", 6]
+    # Nor follows it from the sum.
+    assert found.cells()[0]["n"] == "–"
+    shown = _checked(_units("north", 12, 12), _units("south", 6, 6, second=6))
+    assert (shown.by_node["n"].tolist(), shown.cells()[0]["n"]) == ([12, 12], 24)
+
+
+def test_a_sum_of_those_that_pass_tells_no_nodes_few() -> None:
+    found = _checked(_units("north", 2, 16), _units("south", 8, 16))
+    assert found.by_node["n_ok"].tolist() == ["–", 8]
+    row = found.cells()[0]
+    assert (row["n"], row["n_ok"], row["share"]) == (32, "–", "–")
+    row = _checked(_units("north", 6, 16), _units("south", 8, 16)).cells()[0]
+    assert (row["n"], row["n_ok"], row["share"]) == (32, 14, 0.4375)
+
+
+def test_a_patient_may_stand_on_both_sides() -> None:
+    counts = count_units(Unit("north", f"P{i}", ok, "x") for i in range(3) for ok in (True, False))[0]
+    assert (counts.n_patients_ok, counts.n_patients_not, counts.n_patients) == (3, 3, 3)

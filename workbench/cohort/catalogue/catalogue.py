@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from workbench.arguments import checked
+from workbench.cohort.database.statements import reason_of
 from workbench.errors import QueryError
 
 if TYPE_CHECKING:
@@ -103,9 +104,8 @@ class Catalogue:
                     raise QueryError("the text is not one question", remedy="begin it with select")
                 return self._connection.execute(query).df()
             except duckdb.Error as error:
-                reason = str(error).splitlines()[0].partition(": ")[2] or "not understood"
                 raise QueryError(
-                    f"{' '.join(query.split())[:200]!r} cannot be answered: {reason}",
+                    f"{' '.join(query.split())[:200]!r} cannot be answered: {reason_of(error)}",
                     remedy="columns of a table: describe series",
                 ) from None
 

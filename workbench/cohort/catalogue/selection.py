@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import duckdb
 
 from workbench.arguments import checked
+from workbench.cohort.database.statements import reason_of
 from workbench.errors import QueryError, UsageError
 from workbench.writing import write_text
 
@@ -201,8 +202,9 @@ def _understood(ask: Callable[[], T]) -> T:
     try:
         return ask()
     except duckdb.Error as error:
-        reason = str(error).splitlines()[0].partition(": ")[2] or "not understood"
-        raise QueryError(f"the condition cannot be answered: {reason}", remedy="columns: describe series") from None
+        raise QueryError(
+            f"the condition cannot be answered: {reason_of(error)}", remedy="columns: describe series"
+        ) from None
 
 
 def _one_condition(where: str) -> None:

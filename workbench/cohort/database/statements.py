@@ -24,7 +24,13 @@ _TIMES: Final = ("current_date", "current_time", "current_timestamp", "localtime
 #: Answers that change, of functions that DuckDB's own list does not call so: macros over the time, and a sample.
 _CHANGING: Final = ("ago", "get_current_timestamp", "pg_conf_load_time", "pg_postmaster_start_time",
                     "reservoir_quantile")  # fmt: skip
+#: Functions over a window that give the same in whatever order its rows come.
+_OF_ALL_ROWS: Final = ("count", "count_star", "sum", "min", "max", "avg", "mean", "median", "stddev",
+                       "bool_or", "bool_and", "count_if")  # fmt: skip
 _EXPLAIN: Final = re.compile(r"\s*explain\b(\s+analyze\b)?(\s*\([^()]*\))?", re.IGNORECASE)
+#: Errors that are found in the text of a query, before any value is read.
+_OF_THE_TEXT: Final = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException,
+                       duckdb.NotImplementedException, duckdb.SyntaxException)  # fmt: skip
 _TABLES: Final = f"tables: {', '.join(PUBLIC_TABLES)}; columns of a table: describe series"
 
 
@@ -59,6 +65,11 @@ def check_condition(text: str, relations: Callable[[], Collection[str]] = tuple)
     nodes = list(_nodes(read[0]))
     _check_tables(nodes, shown, relations)
     for node in nodes:
+        if _without_order(node):
+            raise QueryError(
+                f"{shown} depends on the order of the rows, which have none",
+                remedy="name an order: over (order by StudyDate, SeriesInstanceUID)",
+            )
         name = _changing(node)
         if name is not None:
             raise QueryError(
@@ -159,6 +170,18 @@ def _changing(node: dict[str, Any]) -> str | None:
     return name if name and (name in _changing_functions() or (name == "age" and len(given) == 1)) else None
 
 
+def _without_order(node: dict[str, Any]) -> bool:
+    """Whether one node of the tree looks at rows around it, or before it, without saying in which order."""
+    if node.get("class") != "WINDOW" or node.get("orders") or node.get("arg_orders"):
+        return False
+    # Without an order each row is a peer of all others: the range up to it is the whole partition.
+    whole = node.get("start") == "UNBOUNDED_PRECEDING" and node.get("end") in (
+        "CURRENT_ROW_RANGE",
+        "UNBOUNDED_FOLLOWING",
+    )
+    return not (whole and str(node.get("function_name")).casefold() in _OF_ALL_ROWS)
+
+
 @cache
 def _changing_functions() -> frozenset[str]:
     """Functions none of whose forms always give the same for the same, as DuckDB lists them."""
@@ -237,15 +260,26 @@ def only_asks(query: str, given: str) -> None:
         raise QueryError(f"{' '.join(given.split())[:200]!r} is not one question", remedy="begin it with select")
 
 
+def reason_of(error: duckdb.Error) -> str:
+    """Why a query has no answer, in the engine's words where they are of the query's text and not of any value.
+
+    Examples
+    --------
+    >>> reason_of(duckdb.InvalidInputException("Invalid Input Error: Jane"))
+    'a value does not suit what the query does with it'
+    """
+    if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException)):
+        return "a value cannot be converted to the type the query asks for"
+    if isinstance(error, _OF_THE_TEXT):
+        return str(error).splitlines()[0].partition(": ")[2] or "not understood"
+    return "a value does not suit what the query does with it"
+
+
 def query_error(error: duckdb.Error, query: str) -> QueryError:
     """What is wrong with a query, without any value of the data."""
     if isinstance(error, duckdb.PermissionException):
         return QueryError("a question cannot read or write other files", remedy="read them in Python and join there")
-    if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException)):
-        reason = "a value cannot be converted to the type the query asks for"
-    else:
-        reason = str(error).splitlines()[0].partition(": ")[2] or "not understood"
     return QueryError(
-        f"{' '.join(query.split())[:200]!r} cannot be answered: {reason}",
+        f"{' '.join(query.split())[:200]!r} cannot be answered: {reason_of(error)}",
         remedy=f"tables: {', '.join(PUBLIC_TABLES)}; columns of a table: describe series",
     )

@@ -63,18 +63,29 @@ class CheckRow:
         n_ok: small.Cell = self.n_ok
         share: float | str | None = round(self.n_ok / self.n, 4) if self.n else None
         if min_count:
-            ok = sum(count.n_patients_ok for count in self.counts)
-            failing = sum(count.n_patients_not for count in self.counts)
-            # Patients stand on both sides: the larger side alone tells that there are enough of them.
-            n = n if max(ok, failing) >= min_count else small.HIDDEN
-            n_ok = n_ok if min(ok, failing) >= min_count else small.HIDDEN
-            share = share if isinstance(n_ok, int) else small.HIDDEN
+            shown = [_shareable(count, min_count) for count in self.counts]
+            n, n_ok = (_sum([cells[i] for cells in shown]) for i in range(2))
+            share = share if isinstance(n, int) and isinstance(n_ok, int) else small.HIDDEN
         return {
             "id": self.check.id, "level": self.check.level, "when": self.check.when, "unit": self.check.unit,
             "result": self.result, "n": n, "n_ok": n_ok, "share": share,
             "examples": [] if min_count else list(self.examples(several=several)),
             "passes_when": self.check.passes_when, "remedy": self.check.remedy,
         }  # fmt: skip
+
+
+def _shareable(count: Count, k: int) -> tuple[small.Cell, small.Cell]:
+    """Units of a node and those that pass, as they may stand beside the number of the patients they are of."""
+    sides = (count.n_ok, count.n_patients_ok), (count.n - count.n_ok, count.n_patients_not)
+    n = small.beside(count.n, count.n_patients, k)
+    passing = isinstance(n, int) and all(isinstance(small.beside(*side, k), int) for side in sides)
+    return n, count.n_ok if passing else small.HIDDEN
+
+
+def _sum(cells: list[small.Cell]) -> small.Cell:
+    """Sum over the nodes, hidden where one of them is: it would follow from the others."""
+    told = [cell for cell in cells if isinstance(cell, int)]
+    return sum(told) if told and len(told) == len(cells) else small.HIDDEN
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +145,9 @@ class Checked:
         """The same without examples, and without counts that rest on few patients.
 
         Results are shown: whether attributes are complete says nothing of a person. A count of those that pass is
-        shown where at least *min_count* patients are behind them, and as many behind those that do not.
+        shown where at least *min_count* patients are behind them, and as many behind those that do not. Studies,
+        series and objects are counted where they are as many as the patients they are of, or at least *min_count*
+        more; of all nodes together where each node's count is shown.
 
         Parameters
         ----------

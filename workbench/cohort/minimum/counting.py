@@ -35,6 +35,8 @@ class Count:
     #: Patients behind those that pass, and behind those that do not.
     n_patients_ok: int
     n_patients_not: int
+    #: Patients behind all of them: one may stand on both sides.
+    n_patients: int
     #: Some of those that do not, the first in order.
     examples: tuple[str, ...] = ()
 
@@ -47,9 +49,10 @@ def count_rows(database: Database, units: str, parameters: Sequence[Any] = ()) -
             from (select distinct node, example from units where not ok and example is not null) group by node)
         select node, count(*), count(*) filter (ok),
             count(distinct patient_id) filter (ok), count(distinct patient_id) filter (not ok),
+            count(distinct patient_id),
             coalesce(any_value(f.examples), [])
         from units left join failing f using (node) group by node order by node""", parameters)  # fmt: skip
-    return [Count(node, n, n_ok, ok, failing, tuple(shown)) for node, n, n_ok, ok, failing, shown in rows]
+    return [Count(node, n, n_ok, ok, failing, whole, tuple(shown)) for node, n, n_ok, ok, failing, whole, shown in rows]
 
 
 def count_units(units: Iterable[Unit]) -> list[Count]:
@@ -70,5 +73,7 @@ def count_units(units: Iterable[Unit]) -> list[Count]:
         for unit in own:
             who[unit.ok].add(unit.patient_id)
         n_ok = sum(unit.ok for unit in own)
-        found.append(Count(node, len(own), n_ok, len(who[True]), len(who[False]), tuple(failing)))
+        found.append(
+            Count(node, len(own), n_ok, len(who[True]), len(who[False]), len(who[True] | who[False]), tuple(failing))
+        )
     return found
