@@ -153,6 +153,8 @@ timepoint-unplaced          | note      | annotations that belong to no imaging 
 study-date-differs          | attention | date of a study in a table differs from its headers           | the headers' date is used; ask the node which dates were altered
 time-zones-differ           | attention | images and tables of a patient state different time zones     | days stand as written: mind that they may be a day off; ask the node for local days
 instances-beyond-lock       | note      | instances that the lock file does not name                    | nothing: they are left out; lock anew to take them in
+linkage-unused              | serious   | rows of the linkage table that name no patient here           | check case, leading zeros and signs of their ids: until then nobody is linked by them, also in a split
+linkage-elsewhere           | note      | rows of the linkage table that name nodes which are not here  | check the names of the nodes, if all of them should be here
 same-patient-id             | attention | the same patient id at more than one node                     | counted as different patients
 instance-duplicated         | attention | the same instance at more than one node                       | counted at each node: leave one out before measuring or splitting
 pixels-duplicated           | attention | the same pixels under two UIDs                                | counted as two images: leave one out before measuring or splitting

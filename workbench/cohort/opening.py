@@ -164,7 +164,8 @@ def open_cohort(
             _, found = _read(folder, how, extracts[0].link_roots, without=beyond)
             persons = {extract.node: extract.persons for extract in extracts}
             of_folder[folder] = [
-                replace(one, said=extracts[0].said, persons=persons.get(one.node, ())) for one in found
+                replace(one, said=extracts[0].said, persons=persons.get(one.node, ()), elsewhere=extracts[0].elsewhere)
+                for one in found
             ]
     opened = [extract for extracts in of_folder.values() for extract in extracts]
     cohort = Cohort(opened, steps_of(content))

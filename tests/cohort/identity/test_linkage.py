@@ -76,6 +76,33 @@ def test_a_table_says_who_is_who(pristine: list[Path], tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_rows_that_name_nobody_are_told(pristine: list[Path], tmp_path: Path) -> None:
+    links = table(tmp_path, "north,P2,A", "south,q9,A", "south,QQ,B", "north,P02,C", "nort,P1,D")
+    found = wb.open_cohort(pristine, linkage=links).sql(
+        "select node, code, severity, message, patient_id, count from findings where code like 'linkage%' order by all"
+    )
+    rows = [tuple(row) for row in found.itertuples(index=False)]
+    text = "row(s) of the linkage table name"
+    alike = "but for case, leading zeros or signs 1 would"
+    assert rows == [
+        ("", "linkage-elsewhere", "note", f"1 {text} nodes that were not opened", "", 1),
+        ("north", "linkage-unused", "serious", f"1 {text} no patient of the node; {alike}", "", 1),
+        ("south", "linkage-unused", "serious", f"2 {text} no patient of the node; {alike}", "", 2),
+    ]
+
+
+def test_a_table_all_of_whose_rows_link_is_no_finding(pristine: list[Path], tmp_path: Path) -> None:
+    cohort = wb.open_cohort(pristine, linkage=table(tmp_path, "north,P2,A", "south,Q9,A"))
+    assert not cohort.findings["code"].str.startswith("linkage").any()
+
+
+def test_a_narrowed_cohort_still_says_that_rows_link_nobody(pristine: list[Path], tmp_path: Path) -> None:
+    links = table(tmp_path, "north,P2,A", "south,q9,A", "east,P1,D")
+    cohort = wb.open_cohort(pristine, linkage=links).where("node = 'south'")
+    codes = set(cohort.findings["code"])
+    assert {"linkage-unused", "linkage-elsewhere"} <= codes
+
+
 def test_linked_patients_who_disagree_are_findings(pristine: list[Path], tmp_path: Path) -> None:
     links = table(tmp_path, "north,P1,A", "south,P1,A", "north,P2,B", "south,Q9,B")
     cohort = wb.open_cohort(pristine, linkage=links)

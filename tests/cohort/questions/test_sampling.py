@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
 from tests.cohort.made import Made, cohort_of, image, mask
 from tests.tries import tries
-from workbench.cohort.questions.sampling import Part, allocate, divided, score
+from workbench.cohort.questions.sampling import Part, allocate, divided, filled, score
 from workbench.errors import QueryError, UsageError
 from workbench.extracts.record import ClinicalRow
 
@@ -162,6 +162,41 @@ def test_whole_nodes_can_be_held_back(tmp_path: Path) -> None:
     assert len(held["out"]) == 1
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_nodes_that_share_a_person_leave_no_part_empty(tmp_path: Path, seed: int) -> None:
+    nodes = {name: Made([image(f"{name}{i}", f"{name}.{i}") for i in range(3)]) for name in "abc"}
+    nodes["c"].series[0]["StudyInstanceUID"] = "a.0"
+    parts = cohort_of(tmp_path, nodes).split(by="node", fractions={"in": 0.67, "out": 0.33}, seed=seed)
+    assert set(parts["in"].patients["node"]) == {"a", "c"}
+    assert set(parts["out"].patients["node"]) == {"b"}
+
+
+def test_a_small_share_of_few_patients_is_one_patient(tmp_path: Path) -> None:
+    few = cohort_of(tmp_path, {"north": Made([image(f"P{i}", f"n{i}") for i in range(5)])})
+    parts = few.split(fractions={"a": 0.9, "b": 0.1})
+    assert {name: len(part.patients) for name, part in parts.items()} == {"a": 4, "b": 1}
+
+
+def test_more_parts_than_there_is_to_divide_are_refused(tmp_path: Path) -> None:
+    nodes = {name: Made([image(f"{name}{i}", f"{name}.{i}") for i in range(3)]) for name in "ab"}
+    two = cohort_of(tmp_path, nodes)
+    with pytest.raises(UsageError, match="too few nodes"):
+        two.split(by="node", fractions=THIRDS)
+    with pytest.raises(UsageError, match="would leave 1 without a patient"):
+        two.where("patient_id in ('a0', 'b0')").split(fractions=THIRDS)
+    assert len(two.where("false").split(fractions={"all": 1.0})["all"].patients) == 0
+
+
+@given(st.lists(st.integers(1, 5), max_size=30), st.lists(st.integers(1, 9), min_size=1, max_size=5))
+def test_no_part_is_empty_where_there_are_groups_enough(weights: list[int], ratio: list[int]) -> None:
+    fractions = [part / sum(ratio) for part in ratio]
+    drawn = allocate(weights, fractions)
+    found = filled(drawn, weights, fractions)
+    assert len(set(found)) == min(len(weights), len(ratio)) or len(weights) < len(ratio)
+    if len(set(drawn)) == len(ratio):
+        assert found == drawn
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -206,7 +241,12 @@ def test_no_patient_study_series_or_instance_stands_in_two_parts(
             nodes[node].series.append(image(f"P{patient}", f"study {study}", series))
         nodes[node].instances.setdefault(series, []).append(instance)
     whole = cohort_of(tmp_path_factory.mktemp("leak"), nodes)
-    parts = whole.split(fractions={"a": 0.5, "b": 0.3, "c": 0.2}, seed=seed)
+    try:
+        parts = whole.split(fractions={"a": 0.5, "b": 0.3, "c": 0.2}, seed=seed)
+    except UsageError:
+        # Too few who may be parted.
+        event("refused")
+        return
     seen: dict[tuple[str, ...], str] = {}
     for name, part in parts.items():
         marks: set[tuple[str, ...]] = {("patient", *patient) for patient in patients(part)}

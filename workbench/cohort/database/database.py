@@ -21,7 +21,7 @@ from workbench.cohort.database.engine import ORDER_OF_VALUES, Engine, changed
 from workbench.cohort.database.matching import HAS_IMAGES, matching
 from workbench.cohort.database.statements import check_condition, check_query, only_asks, query_error
 from workbench.cohort.database.working import quoted
-from workbench.cohort.identity.linkage import CONFLICTS
+from workbench.cohort.identity.linkage import CONFLICTS, UNUSED
 from workbench.cohort.tables.store import Stored
 from workbench.errors import QueryError
 from workbench.findings import CODES
@@ -79,6 +79,11 @@ select string_agg(distinct node, ', ' order by node), 'series-duplicated',
     'the same series stands at ' || count(distinct node) || ' nodes', any_value(patient_id), SeriesInstanceUID, 1
 from all_series group by SeriesInstanceUID having count(distinct node) > 1
 """
+
+#: Findings of the cohort and no extract.
+_EVERYWHERE: Final = (
+    "same-patient-id", "series-duplicated", "value-conflict", "linkage-unused", "linkage-elsewhere",
+)  # fmt: skip
 
 GROUPED_FINDINGS = """
 select any_value(severity) as severity, code, node, sum(count)::bigint as count, any_value(title) as what,
@@ -187,7 +192,7 @@ class Database:
         run(CASES)
         kept = "semi join cases using (node, patient_id, timepoint)" if self._narrowed else ""
         run(_CLINICAL.format(kept=kept))
-        conflicts = f"union all {CONFLICTS}" if self._engine.has_persons else ""
+        conflicts = f"union all {CONFLICTS} union all {UNUSED}" if self._engine.has_persons else ""
         run(f"""
             create view findings as
             with everywhere as ({_COHORT_FINDINGS} {conflicts}),
@@ -196,7 +201,7 @@ class Database:
                 from all_findings
                 union all
                 select e.node, e.code, c.severity, c.title, e.message, e.patient_id, e.series_uid, '', e.count, c.remedy
-                from everywhere e join (values {_codes("same-patient-id", "series-duplicated", "value-conflict")})
+                from everywhere e join (values {_codes(*_EVERYWHERE)})
                     c(code, severity, title, remedy) using (code))
             select * from all_rows f
             where {self._relevant()}
@@ -207,8 +212,8 @@ class Database:
         if not self._narrowed:
             return "true"
         return """
-            exists (select 1 from kept_patients k where list_contains(string_split(f.node, ', '), k.node)
-                and (f.patient_id = '' or k.patient_id = f.patient_id))
+            (f.node = '' or exists (select 1 from kept_patients k
+                where list_contains(string_split(f.node, ', '), k.node) and (f.patient_id = '' or k.patient_id = f.patient_id)))
             and (f.series_uid = ''
                 or exists (select 1 from kept_series k where k.SeriesInstanceUID = f.series_uid)
                 or not exists (select 1 from all_series a where a.SeriesInstanceUID = f.series_uid))"""

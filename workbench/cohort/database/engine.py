@@ -10,6 +10,7 @@ import duckdb
 from workbench.cohort.clinical.harmonise import variables
 from workbench.cohort.database.cases import CASES, LABEL, clinical_view
 from workbench.cohort.database.working import connected, quoted
+from workbench.cohort.identity.spellings import folded
 from workbench.cohort.tables.store import BASE, TABLES, Stored
 from workbench.errors import QueryError
 
@@ -60,9 +61,23 @@ class Engine:
         rows = [(extract.node, *pair) for extract in extracts for pair in extract.persons]
         #: Whether a linkage table says who is the same person.
         self.has_persons: Final = bool(rows)
+        persons = [[row[i] for row in rows] for i in range(3)] + [[folded(patient) for _, patient, _ in rows]]
         run("create table persons as select unnest(?::varchar[]) as node, unnest(?::varchar[]) as patient_id, "
-            "unnest(?::varchar[]) as person_id", [[row[i] for row in rows] for i in range(3)])  # fmt: skip
+            "unnest(?::varchar[]) as person_id, unnest(?::varchar[]) as spelling", persons)  # fmt: skip
+        if rows:
+            self._spelt(max(extract.elsewhere for extract in extracts))
         run("set enable_external_access = false; set lock_configuration = true")
+
+    def _spelt(self, elsewhere: int) -> None:
+        """What tells the rows of a linkage table that link nobody: ids as they could also be spelt."""
+        run = self.connection.execute
+        here = run(
+            "select node, patient_id from all_series union select node, patient_id from all_described"
+        ).fetchall()
+        columns = [[row[i] for row in here] for i in range(2)] + [[folded(patient) for _, patient in here]]
+        run("create table spelt_patients as select unnest(?::varchar[]) as node, unnest(?::varchar[]) as patient_id, "
+            "unnest(?::varchar[]) as spelling", columns)  # fmt: skip
+        run("create table elsewhere as select ?::bigint as n", [elsewhere])
 
     def _on_disk(self, extracts: Sequence[Stored]) -> set[str]:
         """Tables that are read where they lie, each time they are asked."""

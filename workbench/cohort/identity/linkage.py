@@ -40,13 +40,28 @@ having count(distinct (node, patient_id)) > 1 and count(distinct value) > 1
 """
 
 
+#: Rows (as above), one per node some of whose linked patients are not there; and one for nodes that were not opened.
+UNUSED: Final = """
+select node, 'linkage-unused' as code, count(*) || ' row(s) of the linkage table name no patient of the node'
+        || case when count(*) filter (alike) > 0 then '; but for case, leading zeros or signs '
+            || count(*) filter (alike) || ' would' else '' end as message,
+    '' as patient_id, '' as series_uid, count(*) as "count"
+from (select p.node, p.spelling in (select t.spelling from spelt_patients t where t.node = p.node) as alike
+    from persons p anti join spelt_patients s on s.node = p.node and s.patient_id = p.patient_id)
+group by node
+union all
+select '', 'linkage-elsewhere', n || ' row(s) of the linkage table name nodes that were not opened', '', '', n
+from elsewhere where n > 0
+"""
+
+
 def with_persons(extracts: Sequence[Stored], path: str | os.PathLike[str]) -> list[Stored]:
     """The extracts with the persons that a linkage table names.
 
     Parameters
     ----------
     extracts : sequence of Stored
-        Opened extracts; rows of other nodes are left aside.
+        Opened extracts; rows of other nodes are left aside and counted.
     path : path
         CSV with the columns ``node``, ``patient_id``, ``person``.
 
@@ -63,10 +78,12 @@ def with_persons(extracts: Sequence[Stored], path: str | os.PathLike[str]) -> li
             file=Path(path).name,
             remedy=f"its column node must hold their names: {', '.join(extract.node for extract in extracts)}",
         )
+    here = {extract.node for extract in extracts}
+    elsewhere = sum(node not in here for node, _ in persons)
     by_node: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for (node, patient), person in sorted(persons.items()):
         by_node[node].append((patient, person))
-    return [replace(extract, persons=tuple(by_node.get(extract.node, ()))) for extract in extracts]
+    return [replace(extract, persons=tuple(by_node.get(extract.node, ())), elsewhere=elsewhere) for extract in extracts]
 
 
 def read_links(path: str | os.PathLike[str]) -> dict[tuple[str, str], str]:

@@ -119,7 +119,8 @@ class Questions:
     ) -> dict[str, Cohort]:
         """Parts of a cohort by name, no patient in two of them, the same for the same seed on every machine.
 
-        Patients linked as one person, and patients who share a study, series or instance, stay together.
+        Patients linked as one person, and patients who share a study, series or instance, stay together. No part is
+        empty: a split that would leave one so is refused.
 
         Parameters
         ----------

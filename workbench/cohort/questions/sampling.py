@@ -86,6 +86,48 @@ def allocate(weights: Sequence[int], fractions: Sequence[float]) -> list[int]:
     return parts
 
 
+def filled(parts: Sequence[int], weights: Sequence[int], fractions: Sequence[float]) -> list[int]:
+    """Parts of groups, no part without a group where there are as many groups as parts.
+
+    An empty part takes the group that leaves all parts nearest to their shares; of groups that do equally well the
+    one drawn last. Parts that are all filled stay as they are.
+
+    Parameters
+    ----------
+    parts, weights : sequence of int, (n,)
+        As :func:`allocate` gives and takes them.
+    fractions : sequence of float, (k,)
+
+    Examples
+    --------
+    >>> allocate([1, 2], [0.67, 0.33]), filled([0, 0], [1, 2], [0.67, 0.33])
+    ([0, 0], [1, 0])
+    """
+    found = list(parts)
+    whole = sum(weights)
+    wanted = [fraction * whole for fraction in fractions]
+    given = [sum(w for w, p in zip(weights, found, strict=True) if p == part) for part in range(len(fractions))]
+    held = [found.count(part) for part in range(len(fractions))]
+    for empty in [part for part in range(len(fractions)) if not held[part]]:
+        # Only what the two parts concerned have changes.
+        cost = {
+            group: round(
+                (given[part] - weight - wanted[part]) ** 2 - (given[part] - wanted[part]) ** 2
+                + (weight - wanted[empty]) ** 2, 6,
+            )
+            for group, (part, weight) in enumerate(zip(found, weights, strict=True))
+            if held[part] > 1
+        }  # fmt: skip
+        if not cost:
+            break
+        group = min(cost, key=lambda group: (cost[group], -group))
+        part, weight = found[group], weights[group]
+        given[part], given[empty] = given[part] - weight, weight
+        held[part], held[empty] = held[part] - 1, 1
+        found[group] = empty
+    return found
+
+
 def ordered(units: Mapping[K, str], seed: int, texts: Mapping[K, tuple[str, ...]]) -> list[K]:
     """Units stratum by stratum, strata and units in drawn order."""
     strata = {stratum: score(seed, "stratum", stratum) for stratum in set(units.values())}
@@ -178,7 +220,8 @@ def divided(units: Mapping[tuple[str, ...], str], how: Part) -> dict[tuple[str, 
         members[heads.get((patient[0], patient[1]), patient)].append(patient)
     groups = {head: units[several[0]] for head, several in members.items()}
     order = ordered(groups, how.seed, {head: head for head in groups})
-    chosen = allocate([len(members[head]) for head in order], [share for _, share in how.fractions])
+    weights, shares = [len(members[head]) for head in order], [share for _, share in how.fractions]
+    chosen = filled(allocate(weights, shares), weights, shares)
     names = [name for name, _ in how.fractions]
     return {patient: names[part] for head, part in zip(order, chosen, strict=True) for patient in members[head]}
 
@@ -238,7 +281,7 @@ def split(
     Raises
     ------
     UsageError
-        Fractions that are no shares of a whole, an unknown unit.
+        Fractions that are no shares of a whole, an unknown unit; more parts than there is to divide.
     """
     from workbench.cohort.identity.linked import linked
 
@@ -258,7 +301,17 @@ def split(
         raise UsageError("fractions do not sum to 1", remedy="for example: {'train': 0.7, 'val': 0.15, 'test': 0.15}")
     together = linked(database)
     alike = expressions(stratify)
-    return {name: Part(name, shares, by, alike, seed, together) for name, _ in shares}
+    parts = {name: Part(name, shares, by, alike, seed, together) for name, _ in shares}
+    if len(parts) > 1:
+        whole = next(iter(parts.values()))
+        empty = parts.keys() - divided(strata(database, "patient", alike), whole).values()
+        if empty:
+            raise UsageError(
+                f"split into {len(parts)} parts would leave {len(empty)} without a patient: too few {by}s that nothing"
+                " keeps together",
+                remedy="ask for fewer parts, or split by='patient'" if by == "node" else "ask for fewer parts",
+            )
+    return parts
 
 
 def _whole_seed(seed: int) -> None:

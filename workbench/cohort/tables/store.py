@@ -69,6 +69,8 @@ class Stored:
     reused: bool
     #: Patients and who they are, as a linkage table says; empty where none was given.
     persons: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    #: Rows of the linkage table that name nodes which were not opened with it.
+    elsewhere: int = field(default=0, repr=False)
     #: What was said when it was opened and changes its content.
     said: Said = field(default=(), repr=False)
 
