@@ -189,6 +189,10 @@ class WriteError(WorkbenchError):
     """Output that could not be written whole; nothing half-written was left under its final name."""
 
 
+class DamagedStore(WorkbenchError):
+    """A store of images in which files or bytes were lost; writing it again mends what is damaged."""
+
+
 class NotMeasurable(WorkbenchError):
     """Data that do not allow what was asked of them: constant, empty, too few."""
 

@@ -194,7 +194,11 @@ def stacked(
     variables: dict[str, Any] = {"image": (dims, image, {"units": units.pop() if len(units) == 1 else ""})}
     if mask is not None:
         variables["mask"] = (dims, mask)
-    coords: dict[str, Any] = {name: ("case", np.asarray(list(values), dtype=object)) for name, values in labels.items()}
+    coords: dict[str, Any] = {
+        # Whole numbers stay numbers; texts of any length are objects.
+        name: ("case", np.asarray(list(values), dtype=np.int64 if isinstance(next(iter(values), ""), int) else object))
+        for name, values in labels.items()
+    }
     coords |= {
         "reason": ("case", np.asarray([case.reason for case in cases], dtype=object)),
         "centre_mm": (("case", "axis"), np.array([case.centre for case in cases]).reshape(n, 3)),

@@ -12,10 +12,12 @@ import xarray as xr
 CHUNK_BYTES: Final = 1 << 20
 #: Bytes of a shard at most: one file.
 SHARD_BYTES: Final = 1 << 30
+#: How values are written as others, which a variable itself says; an encoding that is given replaces its own.
+_KEPT: Final = ("dtype", "_FillValue", "units", "calendar", "scale_factor", "add_offset")
 
 
 def encoding(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Encoding by variable for ``Dataset.to_zarr`` (Zarr 3): zstd after bit shuffling, sharded.
+    """Encoding by variable for ``Dataset.to_zarr`` (Zarr 3): zstd after bit shuffling, sharded; each chunk a checksum.
 
     Examples
     --------
@@ -23,15 +25,21 @@ def encoding(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
     >>> encoding(ds)["image"]["chunks"], encoding(ds)["image"]["shards"]
     ((2, 512, 512), (10, 512, 512))
     """
-    from zarr.codecs import BloscCodec
+    from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
-    compressor = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
+    # The checksum comes last, over what lies on the disk: neither Blosc nor zstd looks whether its input is sound.
+    small, large = (
+        (ZstdCodec(), Crc32cCodec()),
+        (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()),
+    )
     found: dict[str, dict[str, Any]] = {}
-    for name, array in dataset.data_vars.items():
-        if array.ndim < 2 or not array.size or array.dtype.kind not in "biuf":
+    for name, array in dataset.variables.items():
+        kept = {key: array.encoding[key] for key in _KEPT if key in array.encoding}
+        found[str(name)] = kept | {"compressors": small}
+        if name in dataset.coords or array.ndim < 2 or not array.size or array.dtype.kind not in "biuf":
             continue
         chunks, shards = _blocks(array.shape, np.dtype(array.dtype).itemsize)
-        found[str(name)] = {"chunks": chunks, "shards": shards, "compressors": (compressor,)}
+        found[str(name)] = kept | {"chunks": chunks, "shards": shards, "compressors": large}
     return found
 
 

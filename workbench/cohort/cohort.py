@@ -159,6 +159,8 @@ class Cohort(Questions, Images):
 
         Raises
         ------
+        UsageError
+            It lies within an extract.
         WriteError
             It could not be written; under its name stands what stood there before.
 
@@ -167,8 +169,9 @@ class Cohort(Questions, Images):
         ``cohort.where("modality = 'CT'").lock("cohort.lock.json")``
         """
         from workbench.cohort.lock import write_lock
+        from workbench.cohort.outside import require_outside
 
-        place = Path(path).expanduser()
+        place = require_outside(path, self)
         write_lock(self, place, rehash=rehash)
         return place
 

@@ -153,7 +153,7 @@ def _locked(cohort: Cohort) -> Path:
     UsageError
         It was opened with files that a lock file cannot bring along.
     """
-    from workbench.cohort.lock import read_lock
+    from workbench.cohort.lock import read_lock, write_lock
     from workbench.cohort.said import needed_files
 
     files = needed_files(cohort.extracts)
@@ -163,8 +163,10 @@ def _locked(cohort: Cohort) -> Path:
             remedy="put the tables beside the images, or into the extract's own layout, and open it without",
         )
     folder = options.cache_folder("locks")
-    made = cohort.lock(folder / f".{secrets.token_hex(8)}.json")
+    made = folder / f".{secrets.token_hex(8)}.json"
     try:
+        # Not cohort.lock: where the cache lies is the user's to say.
+        write_lock(cohort, made)
         final = folder / f"{read_lock(made)['sha256'][:32]}.json"
         return made.replace(final)
     finally:

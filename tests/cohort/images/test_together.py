@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import pytest
 import xarray as xr
 
 import workbench as wb
-from workbench.errors import SeriesNotFound, UsageError
+from tests import factories
+from workbench.errors import AmbiguousSeries, SeriesNotFound, UsageError
 from workbench.synthetic import write_federation
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,11 +39,25 @@ def kept(few: wb.Cohort, tmp_path_factory: pytest.TempPathFactory) -> tuple[wb.c
     return few.cache(place), place
 
 
+@pytest.fixture
+def parted(tmp_path: Path) -> wb.Cohort:
+    """One series in two parts."""
+    factories.stack(tmp_path / "n" / "axial", [0, 2, 4], PatientID="A")
+    factories.stack(tmp_path / "n" / "coronal", [0, 2], orientation=factories.CORONAL, first=11, PatientID="A")
+    return wb.open_cohort(tmp_path / "n", layout="plain")
+
+
+def _middle(ds: xr.Dataset) -> np.ndarray:
+    """Middle of an image, LPS mm."""
+    ends = [(ds.sizes[axis] - 1) / 2 for axis in "zyx"]
+    return (ds["affine"].values @ [*ends, 1.0])[:3]
+
+
 class TestStack:
     def test_every_image_series_is_a_case_and_lesions_lie_in_the_middle(self, few: wb.Cohort) -> None:
         marked = few.where("n_labels > 0")
         found = marked.stack(spacing=2.0)
-        assert found.sizes["case"] == (marked.series["kind"] == "image").sum()
+        assert found.sizes["case"] == marked.series.query("kind == 'image'")["n_parts"].sum()
         good = found["reason"] == ""
         assert found["mask"].any(["z", "y", "x"]).equals(good.drop_vars("reason")) or bool(
             (found["mask"].any(["z", "y", "x"]) == good).all()
@@ -74,6 +90,20 @@ class TestStack:
         reasons = [text for text in found["reason"].values if text]
         assert any("slices-missing" in text for text in reasons)
         assert np.isnan(found["image"].values[found["reason"].values != ""]).all()
+
+    def test_each_part_of_a_series_is_a_case_of_its_own(self, parted: wb.Cohort) -> None:
+        # Three axial and two coronal images in one series.
+        with pytest.raises(AmbiguousSeries):
+            parted.load(factories.SERIES)
+        found = parted.stack(spacing=1.0, around="image", size_mm=4)
+        assert found["part"].values.tolist() == [1, 2] == parted.map(lambda ds: 1)["part"].tolist()
+        assert found["part"].dtype == np.int64
+        for case in (0, 1):
+            ds = parted.load(factories.SERIES, part=case + 1)
+            np.testing.assert_allclose(found["centre_mm"][case], _middle(ds), atol=1e-6)
+            alone = parted.stack(spacing=1.0, around={factories.SERIES: _middle(ds)}, size_mm=4)
+            np.testing.assert_array_equal(found["image"][case], alone["image"][case])
+        assert not np.array_equal(found["image"][0], found["image"][1])
 
     def test_places_can_be_given(self, few: wb.Cohort) -> None:
         one = few.where("modality = 'CT'")
@@ -213,6 +243,33 @@ class TestStore:
         assert not list(store.rglob(".*.tmp"))
         for entry in found.entries:
             xr.testing.assert_identical(found.load(entry["series_uid"]).load(), cohort.load(entry["series_uid"]).load())
+
+    def test_series_and_parts_are_counted_apart(self, parted: wb.Cohort, tmp_path: Path) -> None:
+        store = parted.cache(tmp_path / "c.zarr")
+        assert repr(store) == "images of 1 series in 2 parts of 1 patients in c.zarr"
+        assert len(store) == 2
+
+
+def test_progress_counts_what_it_says(
+    few: wb.Cohort, parted: wb.Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[tuple[int | None, str]] = []
+
+    @contextmanager
+    def task(label: str, total: int | None, *, unit: str = "files") -> Iterator[Callable[..., None]]:
+        said.append((total, unit))
+        yield lambda n=1: None
+
+    monkeypatch.setattr("workbench.progress.task", task)
+    monkeypatch.setattr("workbench.cohort.images.mapping.task", task)
+    parted.map(lambda ds: 1)
+    parted.cache(tmp_path / "c.zarr")
+    parted.stack(spacing=1.0, around="image", size_mm=4)
+    assert said == [(2, "parts of series")] * 3
+    said.clear()
+    whole = few.where("n_parts = 1 and modality = 'CT'")
+    whole.map(lambda ds: 1)
+    assert said == [((whole.series["kind"] == "image").sum(), "series")]
 
 
 class TestMap:

@@ -2,7 +2,7 @@
 
 ``PATH/<node>/<patient>/<study>/<series>[/part-N]`` are Zarr groups that any reader understands; an attribute of the
 root lists them, so that opening costs one small file. Written by a digest of the series' files: what changed is
-written again.
+written again, and so is what its seal (:mod:`workbench.cohort.images.seal`) finds damaged.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench import __version__
-from workbench.errors import SeriesNotFound, UsageError, WorkbenchError, WriteError
+from workbench.arguments import checked
+from workbench.cohort.images.seal import METADATA, digest_of, read_seal, write_seal
+from workbench.cohort.images.sealed import REMEDY, read_sealed
+from workbench.errors import DamagedStore, SeriesNotFound, UsageError, WorkbenchError, WriteError
 from workbench.options import options
 from workbench.progress import track
 from workbench.writing import write_text
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
 #: Attribute of the root group that lists what the store holds; it is written last.
 INDEX: Final = "workbench_images"
 #: Raised by one whenever what is written changes its meaning.
-FORMAT: Final = 1
+FORMAT: Final = 2
+#: Arrays that masks are written as.
+MASKS: Final = ("mask", "fraction")
 _GROUP: Final = '{"attributes": {}, "zarr_format": 3, "node_type": "group"}\n'
 _REMEDY: Final = "check the free space and the permissions, then run the same again: it goes on where it was"
 
@@ -56,6 +60,8 @@ class ImageStore:
         ------
         SeriesNotFound
             It is not in the store, or there are several and nothing says which.
+        DamagedStore
+            Files of it are missing or damaged; that bytes of an image are, shows when they are read.
         """
         found = [
             entry for entry in self.entries
@@ -64,23 +70,28 @@ class ImageStore:
         if len(found) != 1:
             what = "not in the store" if not found else f"{len(found)} parts or nodes in the store"
             raise SeriesNotFound(what, series=series_uid, remedy="see store.entries; choose with node= and part=")
-        return _read(self.path / found[0]["group"])
+        return read_sealed(self.path / found[0]["group"], found[0])
 
     def tree(self) -> xr.DataTree:
         """Lazy DataTree ``/node/patient/study/series[/part-N]``."""
         from workbench.arrays.tree import lazy_tree
 
-        openers = {f"/{entry['group']}": partial(_read, self.path / entry["group"]) for entry in self.entries}
+        openers = {
+            f"/{entry['group']}": partial(read_sealed, self.path / entry["group"], entry) for entry in self.entries
+        }
         return lazy_tree(openers, not_loaded=self.not_written)
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def __repr__(self) -> str:
+        series = len({(entry["node"], entry["series_uid"]) for entry in self.entries})
         patients = len({(entry["node"], entry["patient_id"]) for entry in self.entries})
-        return f"images of {len(self)} series of {patients} patients in {self.path.name}"
+        parts = f" in {len(self)} parts" if len(self) != series else ""
+        return f"images of {series} series{parts} of {patients} patients in {self.path.name}"
 
 
+@checked
 def open_store(path: str | os.PathLike[str]) -> ImageStore:
     """Store that ``cohort.cache`` wrote.
 
@@ -88,6 +99,8 @@ def open_store(path: str | os.PathLike[str]) -> ImageStore:
     ------
     UsageError
         No such store, or one that was never finished.
+    DamagedStore
+        The list of what it holds is damaged.
 
     Examples
     --------
@@ -107,34 +120,42 @@ def write_store(
 ) -> ImageStore:
     """Write what the store lacks; see :meth:`Cohort.cache`."""
     from workbench.cohort.images.loading import check_masks
+    from workbench.cohort.images.parts import counted
+    from workbench.cohort.outside import require_outside
 
     check_masks(masks)
-    folder = Path(os.path.abspath(os.path.expanduser(path)))
+    folder = Path(os.path.abspath(require_outside(path, cohort)))
     count = options.workers if workers is None else workers
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise UsageError(f"workers cannot be {workers!r}", remedy="use a whole number of 1 or more")
-    if folder.is_file() or (folder.exists() and not (folder / "zarr.json").is_file() and any(folder.iterdir())):
+    if folder.is_file() or (folder.exists() and not _is_ours(folder)):
         raise UsageError("it exists and is no Zarr store", file=folder.name, remedy="name another")
+    wanted = list(_wanted(cohort, masks))
+    if masks is False and any((folder / one["group"] / name).is_dir() for one in wanted for name in MASKS):
+        raise UsageError(
+            "the store holds masks, and masks=False would remove them",
+            file=folder.name,
+            remedy="give masks= as when it was written, or name another folder",
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in folder.rglob(".*.tmp"):
             shutil.rmtree(left, ignore_errors=True)
     except OSError as error:
         raise WriteError(error.strerror or "not writable", file=folder.name, remedy=_REMEDY) from error
-    if not (folder / "zarr.json").is_file():
-        write_text(folder / "zarr.json", _GROUP)
-    before = _index(folder) or {"entries": []}
-    known = {entry["group"]: entry for entry in before["entries"]}
-    wanted = list(_wanted(cohort, masks))
+    if not (folder / METADATA).is_file():
+        write_text(folder / METADATA, _GROUP)
+    known = {entry["group"]: entry for entry in _known(folder)}
     failed: list[str] = []
 
     def one(entry: dict[str, Any]) -> dict[str, Any] | None:
         group = folder / entry["group"]
-        if _digest_of(group) == entry["digest"]:
+        seal = read_seal(group)
+        if seal is not None and seal.entry["digest"] == entry["digest"] and seal.is_whole(group, thorough=True):
             return entry
         try:
             dataset = cohort.load(entry["series_uid"], node=entry["node"], part=entry["part"], masks=masks)
-            _write(dataset, group, entry["digest"])
+            _write(dataset, group, entry)
         except WriteError:
             raise
         except WorkbenchError as error:
@@ -142,17 +163,43 @@ def write_store(
             return None
         return entry
 
+    unit = counted((entry["node"], entry["series_uid"]) for entry in wanted)
     with ThreadPoolExecutor(count) as pool:
-        done = track(pool.map(one, wanted), "writing images", total=len(wanted), unit="series")
+        done = track(pool.map(one, wanted), "writing images", total=len(wanted), unit=unit)
         written = [entry for entry in done if entry is not None]
     for entry in written:
         _parents(folder, entry["group"])
+    # What was asked for and could not be written stays listed only as far as it is there from before; what another
+    # cohort wrote stays listed also where it is lost, so that whoever loads it is told.
+    missing = {one["group"] for one in wanted if not (folder / one["group"] / METADATA).is_file()}
     entries = [*(known | {entry["group"]: entry for entry in written}).values()]
-    entries = sorted((e for e in entries if (folder / e["group"] / "zarr.json").is_file()), key=lambda e: e["group"])
+    entries = sorted((entry for entry in entries if entry["group"] not in missing), key=lambda entry: entry["group"])
     record = {"format": FORMAT, "version": __version__, "entries": entries, "not_written": sorted(failed)}
+    record["sum"] = digest_of(record)
     root = {"attributes": {INDEX: json.dumps(record)}, "zarr_format": 3, "node_type": "group"}
-    write_text(folder / "zarr.json", json.dumps(root) + "\n")
+    write_text(folder / METADATA, json.dumps(root) + "\n")
     return ImageStore(folder, entries, sorted(failed))
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is empty, a Zarr store, or one that lost its root and nothing else."""
+    return (folder / METADATA).is_file() or all((one / METADATA).is_file() for one in folder.iterdir())
+
+
+def _known(folder: Path) -> list[dict[str, Any]]:
+    """What a store holds, by its list or, where that is lost, by what is there."""
+    try:
+        index = _index(folder)
+    except DamagedStore:
+        index = None
+    if index is not None:
+        entries: list[dict[str, Any]] = index["entries"]
+        return entries
+    seals = {place.parent: read_seal(place.parent) for place in folder.rglob(METADATA)}
+    return [
+        seal.entry for group, seal in seals.items()
+        if seal is not None and group == folder / str(seal.entry.get("group"))
+    ]  # fmt: skip
 
 
 def _wanted(cohort: Cohort, masks: bool | Select) -> Iterator[dict[str, Any]]:
@@ -195,15 +242,15 @@ def _facts(cohort: Cohort, node: str, uid: str, path: str) -> str:
     return f"{path} {facts.st_size} {facts.st_mtime_ns}"
 
 
-def _write(dataset: xr.Dataset, group: Path, digest: str) -> None:
-    """A series as a Zarr group, written aside and renamed."""
+def _write(dataset: xr.Dataset, group: Path, entry: dict[str, Any]) -> None:
+    """A series as a Zarr group, written aside, sealed and renamed."""
     from workbench.arrays.zarr_layout import encoding
 
     aside = group.with_name(f".{group.name}.{os.getpid()}.tmp")
-    kept = dataset.assign_attrs(cache_digest=digest)
     try:
         group.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept.to_zarr(aside, mode="w", encoding=encoding(kept), consolidated=False, zarr_format=3)
+        dataset.to_zarr(aside, mode="w", encoding=encoding(dataset), consolidated=False, zarr_format=3)
+        write_seal(aside, entry)
         if group.exists():
             shutil.rmtree(group)
         os.rename(aside, group)
@@ -217,32 +264,37 @@ def _parents(folder: Path, group: str) -> None:
     """The groups above a series, so that the store is one hierarchy."""
     steps = group.split("/")[:-1]
     for n in range(1, len(steps) + 1):
-        place = folder.joinpath(*steps[:n], "zarr.json")
-        if not place.is_file():
+        place = folder.joinpath(*steps[:n], METADATA)
+        if not place.is_file() or place.read_bytes() != _GROUP.encode():
             write_text(place, _GROUP)
 
 
-def _read(group: Path) -> xr.Dataset:
-    import xarray as xr
-
-    from workbench.arrays import accessor as _accessor  # noqa: F401  registers ds.patient
-
-    # chunks=None: lazy by xarray's own arrays, without dask.
-    dataset: xr.Dataset = xr.open_zarr(group, chunks=None, consolidated=False)
-    dataset.attrs.pop("cache_digest", None)
-    return dataset
-
-
-def _digest_of(group: Path) -> str:
-    with suppress(OSError, ValueError, KeyError):
-        return str(json.loads((group / "zarr.json").read_text("utf-8"))["attributes"]["cache_digest"])
-    return ""
-
-
 def _index(folder: Path) -> dict[str, Any] | None:
+    """List of what a store holds; None where it was never finished, or written in another format.
+
+    Raises
+    ------
+    DamagedStore
+        The list is not as it was written.
+    """
     try:
-        root = json.loads((folder / "zarr.json").read_text("utf-8"))
-        record: dict[str, Any] = json.loads(root["attributes"][INDEX])
-    except (OSError, ValueError, KeyError, TypeError):
+        text = (folder / METADATA).read_bytes()
+    except OSError:
         return None
-    return record if record.get("format") == FORMAT else None
+    try:
+        attributes = json.loads(text)["attributes"]
+        if INDEX not in attributes:
+            return None
+        record: dict[str, Any] = json.loads(attributes[INDEX])
+        if record["format"] != FORMAT:
+            return None
+        whole = record.pop("sum") == digest_of(record)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise DamagedStore(
+            "the list of what the store holds is damaged",
+            file=folder.name,
+            remedy=REMEDY,
+        )
+    return record

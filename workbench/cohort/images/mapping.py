@@ -55,6 +55,7 @@ def mapped(
 ) -> pd.DataFrame:
     """Results of a function over a cohort; see :meth:`Cohort.map`."""
     from workbench.cohort.images.loading import check_masks
+    from workbench.cohort.images.parts import counted, image_parts
 
     if on not in KEYS:
         raise UsageError(f"on cannot be {on!r}", remedy=f"use {', '.join(KEYS)}")
@@ -68,13 +69,11 @@ def mapped(
     if masks is not False and on != "series":
         raise UsageError("masks= is for on='series'", remedy="load what you need within the function")
     check_masks(masks)
-    rows = cohort._database.rows("""
-        select s.node, s.patient_id, s.timepoint, s.SeriesInstanceUID, coalesce(p.part, 1)
-        from series s left join parts p using (node, SeriesInstanceUID) where s.kind = 'image'
-        order by s.node, s.patient_id, s.StudyDate, s.SeriesNumber, s.SeriesInstanceUID, p.part""")
-    keys: list[Key] = list(dict.fromkeys(row[: len(KEYS[on])] for row in rows))
+    parts = image_parts(cohort)
+    keys: list[Key] = list(dict.fromkeys(tuple(getattr(part, name) for name in KEYS[on]) for part in parts))
+    unit = counted((part.node, part.series_uid) for part in parts) if on == "series" else f"{on}s"
     work = _Work(function, on, masks)
-    with task("mapping", len(keys), unit=on if on == "series" else f"{on}s") as advance:
+    with task("mapping", len(keys), unit=unit) as advance:
         if client is None:
             found = _in_threads(cohort, work, keys, retries, count, advance)
         else:

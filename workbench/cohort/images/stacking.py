@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 
     from workbench.arrays.stacking import Box, Floats, Stacked
     from workbench.cohort.cohort import Cohort
+    from workbench.cohort.images.parts import Part
     from workbench.labels.choosing import Select
 
-#: Columns of ``series`` that label a case, with the names they get.
-_LABELS = {
-    "node": "node", "patient_id": "patient_id", "timepoint": "timepoint", "SeriesInstanceUID": "series_uid",
-    "Modality": "modality",
-}  # fmt: skip
+#: What labels a case.
+_LABELS: Final = ("node", "patient_id", "timepoint", "series_uid", "part", "modality")
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,12 @@ class _Wanted:
     prepare: Callable[[xr.Dataset], xr.Dataset] | None
     method: Any
 
-    def load(self, row: dict[str, Any]) -> xr.Dataset:
+    def load(self, row: Part) -> xr.Dataset:
         """Dataset of a series, its masks united and in memory."""
         from workbench.arrays.stacking import united
 
         masks = True if self.around == "mask" and self.masks is False else self.masks
-        dataset = self.cohort.load(row["SeriesInstanceUID"], node=row["node"], part=1, masks=masks, **self.how)
+        dataset = self.cohort.load(row.series_uid, node=row.node, part=row.part, masks=masks, **self.how)
         if self.prepare is not None:
             dataset = _prepared(self.prepare, dataset)
         return united(dataset) if self.around == "mask" or "mask" in dataset else dataset
@@ -110,19 +108,21 @@ def stack(
     """One array of the image series of a cohort; see :meth:`Cohort.stack`."""
     from workbench.arrays.stacking import MARGIN_MM, Box, known_method, require_room, stacked
     from workbench.cohort.images.loading import check_masks
+    from workbench.cohort.images.parts import counted, image_parts
 
     if not isinstance(around, Mapping) and around not in ("mask", "image"):
         raise UsageError(f"around cannot be {around!r}", remedy="use 'mask', 'image' or {series_uid: (x, y, z)}")
     if prepare is not None and not callable(prepare):
         raise UsageError("prepare is no function", remedy="for example prepare=lambda ds: ds.isel(time=0)")
     known = known_method(method)
-    rows = [row for row in cohort.series.to_dict("records") if row["kind"] == "image"]
+    rows = image_parts(cohort)
     if not rows:
         raise UsageError("the cohort has no image series", remedy="widen the selection")
     given = {"names": names, "threshold": threshold, "resample": resample}
     how = {name: value for name, value in given.items() if value is not None}
     check_masks(masks, **how)
     wanted = _Wanted(cohort, around, masks, how, prepare, known)
+    unit = counted((row.node, row.series_uid) for row in rows)
     count = options.workers if workers is None else workers
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise UsageError(f"workers cannot be {workers!r}", remedy="use a whole number of 1 or more")
@@ -130,38 +130,38 @@ def stack(
         if isinstance(around, Mapping):
             raise UsageError("size_mm is needed where places are given", remedy="for example size_mm=80")
         # How large the box must be shows only when every mask was looked at.
-        found = list(_each(lambda row: _size(wanted, row), rows, count, "looking for places"))
+        found = list(_each(lambda row: _size(wanted, row), rows, count, "looking for places", unit))
         sizes = [size for size in found if size is not None]
         largest = np.max(sizes, axis=0) if sizes else np.full(3, 1.0)
         margin = 2 * MARGIN_MM if around == "mask" else 0.0
         size_mm = tuple(float(size) + margin for size in largest[::-1])
     box = Box.of(spacing, size_mm)
     require_room(len(rows), box)
-    cases: list[Stacked] = list(_each(lambda row: _case(wanted, box, row), rows, count, "stacking"))
-    labels = {name: [row.get(column) or "" for row in rows] for column, name in _LABELS.items()}
+    cases: list[Stacked] = list(_each(lambda row: _case(wanted, box, row), rows, count, "stacking", unit))
+    labels = {name: [getattr(row, name) or "" for row in rows] for name in _LABELS}
     where = around if isinstance(around, str) else "given places"
     return stacked(cases, labels, box, around=where, method=method)
 
 
-def _each(work: Callable[[Any], Any], items: Sequence[Any], workers: int, label: str) -> Any:
+def _each(work: Callable[[Any], Any], items: Sequence[Any], workers: int, label: str, unit: str) -> Any:
     with ThreadPoolExecutor(workers) as pool:
-        yield from track(pool.map(work, items), label, total=len(items), unit="series")
+        yield from track(pool.map(work, items), label, total=len(items), unit=unit)
 
 
-def _size(wanted: _Wanted, row: dict[str, Any]) -> Floats | None:
+def _size(wanted: _Wanted, row: Part) -> Floats | None:
     try:
-        return wanted.place(wanted.load(row), row["SeriesInstanceUID"]).size
+        return wanted.place(wanted.load(row), row.series_uid).size
     except WorkbenchError:
         # Told when it is its turn to be stacked.
         return None
 
 
-def _case(wanted: _Wanted, box: Box, row: dict[str, Any]) -> Stacked:
+def _case(wanted: _Wanted, box: Box, row: Part) -> Stacked:
     from workbench.arrays.stacking import Stacked, on_box, reason_of, share_inside
 
     try:
         dataset = wanted.load(row)
-        place = wanted.place(dataset, row["SeriesInstanceUID"])
+        place = wanted.place(dataset, row.series_uid)
         case = on_box(dataset, box, place.centre, method=wanted.method)
     except WorkbenchError as error:
         return Stacked(None, reason=reason_of(error))

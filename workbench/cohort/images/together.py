@@ -62,9 +62,9 @@ class Images:
         -------
         xarray.Dataset
             In memory. Axes are the patient's own (LPS): z grows to the head, y to the back, x to the left, whatever
-            the plane of the images. Along ``case``: ``node``, ``patient_id``, ``timepoint``, ``series_uid``,
+            the plane of the images. Along ``case``: ``node``, ``patient_id``, ``timepoint``, ``series_uid``, ``part``,
             ``modality``, ``centre_mm``, and ``reason``, which is empty where there is an image. No series is dropped;
-            of one in several parts the largest is taken.
+            each part of one in several parts is a case of its own, 1 the largest.
 
         Raises
         ------
@@ -88,22 +88,24 @@ class Images:
     ) -> ImageStore:
         """Write all image series into a sharded, compressed Zarr store, and open it.
 
-        What the store holds already and did not change is not written again, so an interrupted run goes on where it
-        was; each series is whole or not there. ``xarray.open_datatree(path, engine="zarr")`` reads it without us.
+        What the store holds already, did not change and is whole by its checksums is not written again: an interrupted
+        run goes on where it was, and what was lost or damaged is mended. Each series is whole or not there.
+        ``xarray.open_datatree(path, engine="zarr")`` reads it without us.
 
         Parameters
         ----------
         path : path
             Folder of the store; made where it does not exist, readable by the user alone.
         masks : bool, "newest" or mapping
-            Masks to write beside the images, as in :meth:`load`.
+            Masks to write beside the images, as in :meth:`load`. Masks that the store has are never removed unasked.
         workers : int, optional
             Threads; by default ``options.workers``. Each holds one series in memory.
 
         Raises
         ------
         UsageError
-            The folder exists and is no such store.
+            The folder exists and is no such store, or lies within an extract; the store has masks and *masks* is
+            False.
         WriteError
             It cannot be written.
 
