@@ -83,8 +83,8 @@ def test_a_patient_of_two_diseases_is_found_by_each(tmp_path: Path) -> None:
 def test_a_series_of_two_catalogues_is_counted_once(tmp_path: Path) -> None:
     cohort = cohort_of(tmp_path, {"north": Made([image("A", "1"), image("B", "2"), image("B", "2", "2.2")])})
     whole, part = catalogue.extracts(cohort), catalogue.extracts(cohort.where("patient_id = 'B'"))
-    for both, twice in ((catalogue.together(whole, part), 2), (catalogue.together(whole, whole), 3)):
+    for both in (catalogue.together(whole, part), catalogue.together(whole, whole)):
         assert both.rows("select count(*) from series") == [(3,)]
-        assert f"{twice} series stand in several of these catalogues and are counted once" in both.notes
+        assert "series that stand in several of these catalogues are counted once" in both.notes
         # Such a catalogue goes on into another one.
         assert catalogue.together(both, part).rows("select count(*) from series") == [(3,)]

@@ -74,6 +74,7 @@ def idc() -> Catalogue:
         tables,
         paths=[str(series), *map(str, others.values())],
         notes=_NOTES,
+        public=True,
     )
 
 

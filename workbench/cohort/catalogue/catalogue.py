@@ -11,6 +11,7 @@ import duckdb
 from workbench.arguments import checked
 from workbench.cohort.database.statements import reason_of
 from workbench.errors import QueryError
+from workbench.options import options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,8 @@ class Catalogue:
         Name -> Arrow table that a query of *tables* may read.
     notes : sequence of str
         What a reader must know.
+    public : bool, default False
+        All of it is published: nothing is hidden from anybody.
     """
 
     def __init__(
@@ -64,8 +67,11 @@ class Catalogue:
         paths: Sequence[str] = (),
         held: dict[str, Any] | None = None,
         notes: Sequence[str] = (),
+        public: bool = False,
     ) -> None:
         self.name = name
+        #: Whether all of it is published.
+        self.public = public
         #: What a reader must know.
         self.notes: tuple[str, ...] = tuple(notes)
         #: What it was made of, for putting several together.
@@ -85,6 +91,11 @@ class Catalogue:
         for table, query in tables.items():
             run(f'create view "{table}" as {query}')
         run("set enable_external_access = false; set lock_configuration = true")
+
+    @property
+    def min_count(self) -> int:
+        """Fewest patients behind a count that is printed; 0 where every count is."""
+        return 0 if self.public or options.audience == "local" else options.min_count
 
     @checked
     def sql(self, query: str) -> pd.DataFrame:
@@ -169,6 +180,9 @@ class Catalogue:
     def holdings(self, by: str = "Modality", *, per: str = "node") -> pd.DataFrame:
         """What each node holds, side by side: series by a column, one column per node (or collection).
 
+        With ``options.audience = "shareable"`` no count of few patients is shown, nor what would tell one, and no
+        value that only few have; what is published hides nothing.
+
         A series that stands for several (body parts, conditions) counts once for each, so columns may sum to more
         than there are series.
 
@@ -191,6 +205,8 @@ class Catalogue:
             )
         else:
             source = "series"
+        if self.min_count:
+            return self._shareable_holdings(by, per, listed=by in lists)
         table = self.sql(
             f"select {per} as holder, coalesce({by}::varchar, '(none)') as value, count(*) as n "
             f"from {source} group by all"
@@ -201,8 +217,34 @@ class Catalogue:
             .astype("int64")
         )
 
+    def _shareable_holdings(self, by: str, per: str, *, listed: bool) -> pd.DataFrame:
+        import pandas as pd
+
+        from workbench.cohort.catalogue.hiding import WHO, holdings_cells
+
+        value = f"unnest(case when len({by}) > 0 then {by} else ['(none)'] end)" if listed else by
+        source = f"(select node, collection, PatientID, {value} as value from series)"
+        rows = self.rows(
+            f"select {per} as holder, coalesce(value::varchar, '(none)') as one, count(*), count(distinct {WHO}) "
+            f"from {source} group by all"
+        )
+        # A patient may have several modalities: of these none follows from the others.
+        cells = holdings_cells(rows, self.min_count, parts=by != "Modality")
+        table: dict[str, dict[str, Any]] = {holder: {} for holder in sorted({row[0] for row in rows})}
+        for (holder, value), cell in cells.items():
+            table[holder][value] = cell
+        return pd.DataFrame(table, dtype=object).rename_axis(index=by, columns=None)
+
     def dirt(self) -> pd.DataFrame:
-        """How much of the headers is odd: what, how many series, what was made of it, an example."""
+        """How much of the headers is odd: what, how many series, what was made of it, an example.
+
+        Raises
+        ------
+        QueryError
+            The audience is others: examples are of single patients, and the counts of their whole.
+        """
+        if self.min_count:
+            raise QueryError("what is odd in the headers of extracts cannot be shared", remedy="ask it for yourself")
         from workbench.cohort.catalogue.dirt import DIRT
 
         there = {name for name, *_ in self.rows("describe series")}
@@ -216,6 +258,11 @@ class Catalogue:
         return pd.DataFrame(rows, columns=["column", "what", "n_series", "example", "rule"])
 
     def __repr__(self) -> str:
+        if self.min_count:
+            from workbench.cohort.catalogue.hiding import overview_lines
+
+            lines = overview_lines(self, self.min_count)
+            return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
         whose = "(node, collection, PatientID)"
         n, patients, collections = self.rows(
             f"select count(*), count(distinct {whose}), count(distinct (node, collection)) from series"

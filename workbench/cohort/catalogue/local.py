@@ -75,7 +75,7 @@ def extracts(cohort: Cohort) -> Catalogue:
 def together(*catalogues: Catalogue) -> Catalogue:
     """Several catalogues as one: the columns that all of them have.
 
-    A series that stands in several of them is counted once, as the first has it; a note says how many these are.
+    A series that stands in several of them is counted once; a note says that there are such.
 
     Raises
     ------
@@ -106,16 +106,17 @@ def together(*catalogues: Catalogue) -> Catalogue:
             selects.append(f"select {names} from ({query})")
     name = " and ".join(one.name for one in catalogues)
     notes = tuple(dict.fromkeys(note for one in catalogues for note in one.notes))
+    public = all(one.public for one in catalogues)
     union = " union all ".join(selects)
-    made = Catalogue(name, {"series": union}, paths=paths, held=held, notes=notes)
+    made = Catalogue(name, {"series": union}, paths=paths, held=held, notes=notes, public=public)
     twice = made.rows(
         f"select coalesce(sum(n - 1), 0)::bigint from (select count(*) as n from series group by {_SAME})"
     )
     if not twice[0][0]:
         return made
-    notes += (f"{twice[0][0]:,} series stand in several of these catalogues and are counted once",)
+    notes += ("series that stand in several of these catalogues are counted once",)
     once = f"select distinct on ({_SAME}) * from ({union})"
-    return Catalogue(name, {"series": once}, paths=paths, held=held, notes=notes)
+    return Catalogue(name, {"series": once}, paths=paths, held=held, notes=notes, public=public)
 
 
 def _ages(database: Database) -> dict[tuple[str, str, str], tuple[float | None, str]]:

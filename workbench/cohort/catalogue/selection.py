@@ -12,6 +12,7 @@ import duckdb
 
 from workbench.arguments import checked
 from workbench.cohort.database.statements import reason_of
+from workbench.cohort.questions.small import HIDDEN
 from workbench.errors import QueryError, UsageError
 from workbench.writing import write_text
 
@@ -26,12 +27,16 @@ T = TypeVar("T")
 class Selection:
     """Series of a catalogue that fit a search; made by :meth:`Catalogue.search`."""
 
-    def __init__(self, catalogue: Catalogue, condition: str, parameters: Sequence[Any], said: str) -> None:
+    def __init__(
+        self, catalogue: Catalogue, condition: str, parameters: Sequence[Any], said: str, *, public: str = ""
+    ) -> None:
         self._catalogue = catalogue
         self._condition = condition
         self._parameters = tuple(parameters)
         #: What was asked, in words.
         self.said = said
+        #: The same for others, without a condition of the caller's.
+        self.public = public or said
         row = catalogue.rows(
             "select count(*), count(distinct (node, collection, PatientID)), count(distinct StudyInstanceUID), "
             "coalesce(sum(size_bytes), 0)::bigint, coalesce(sum(n_instances), 0)::bigint, "
@@ -53,6 +58,8 @@ class Selection:
     def counts(self, by: str = "collection") -> pd.DataFrame:
         """Series, patients and 10⁹ bytes by a column.
 
+        With ``options.audience = "shareable"`` as :meth:`Catalogue.holdings` hides it, and by our own columns alone.
+
         Raises
         ------
         QueryError
@@ -60,6 +67,8 @@ class Selection:
         """
         if by not in {name for name, *_ in self._catalogue.rows("describe series")}:
             raise QueryError(f"no column {by!r}", remedy="columns: catalogue.sql('describe series')")
+        if self._catalogue.min_count:
+            return self._shareable_counts(by)
         with self._catalogue._lock:
             found: pd.DataFrame = self._catalogue._connection.execute(
                 f'select "{by}", count(*) as n_series, count(distinct (node, collection, PatientID)) as n_patients, '
@@ -68,6 +77,27 @@ class Selection:
                 list(self._parameters),
             ).df()
         return found
+
+    def _shareable_counts(self, by: str) -> pd.DataFrame:
+        import pandas as pd
+
+        from workbench.cohort.catalogue.catalogue import COLUMNS
+        from workbench.cohort.catalogue.hiding import WHO, group_cells
+
+        if by not in COLUMNS:
+            raise QueryError(f"counts by {by!r} cannot be shared", remedy=f"one of {', '.join(COLUMNS)}")
+        k = self._catalogue.min_count
+        rows = self._catalogue.rows(
+            f'select "{by}"::varchar, count(*), count(distinct {WHO}), round(sum(size_bytes) / 1e9, 3) from series '
+            f"where {self._condition} group by 1 order by 2 desc, 1", self._parameters
+        )  # fmt: skip
+        told = group_cells([(n, patients) for _, n, patients, _ in rows], k)
+        shown = [
+            (value, cell, patients if isinstance(cell, int) else HIDDEN, gb if isinstance(cell, int) else HIDDEN)
+            for (value, _, patients, gb), cell in zip(rows, told, strict=True)
+            if patients >= k
+        ]
+        return pd.DataFrame(shown, columns=[by, "n_series", "n_patients", "gb"])
 
     @checked
     def manifest(self, path: str | os.PathLike[str]) -> Path:
@@ -101,6 +131,15 @@ class Selection:
         return int(self.n_series)
 
     def __repr__(self) -> str:
+        if self._catalogue.min_count:
+            from workbench.cohort.catalogue.hiding import selection_cells
+
+            cells = selection_cells(
+                self.n_series, self.n_patients, self.n_studies, self.n_bytes, self._catalogue.min_count
+            )
+            return "{0}: {series} series of {patients} patients, {studies} studies, {gb} GB".format(
+                self.public, **cells
+            )
         text = (
             f"{self.said}: {self.n_series:,} series of {self.n_patients:,} patients, {self.n_studies:,} studies, "
             f"{self.n_bytes / 1e9:,.1f} GB"
@@ -124,6 +163,7 @@ def select(
     clauses: list[str] = [] if annotations else ["kind = 'image'"]
     parameters: list[Any] = []
     said: list[str] = []
+    public: list[str] = []
     for name, value in given.items():
         if value is None:
             continue
@@ -131,10 +171,12 @@ def select(
         clauses.append(clause)
         parameters.extend(items)
         said.append(f"{name} {value if isinstance(value, str) else ' or '.join(map(str, value))}")
+    public += said
     if where is not None:
         _one_condition(where)
         clauses.append(f"({where}\n)")
         said.append(where)
+        public.append("a condition")
     condition = " and ".join(clauses) or "true"
     _hint(catalogue, given)
     if max_gb is not None:
@@ -144,7 +186,9 @@ def select(
         condition = f"{condition} and {_WHO} in (select unnest(?::varchar[]))"
         parameters = [*parameters, fits]
         said.append(f"at most {max_gb:g} GB")
-    return _understood(lambda: Selection(catalogue, condition, parameters, ", ".join(said) or "everything"))
+        public.append(f"at most {max_gb:g} GB")
+    words, others = (", ".join(each) or "everything" for each in (said, public))
+    return _understood(lambda: Selection(catalogue, condition, parameters, words, public=others))
 
 
 #: Columns whose values are few and known: a word that none of them is was misspelt.
@@ -178,7 +222,10 @@ def _hint(catalogue: Catalogue, given: dict[str, Any]) -> None:
             parts = sorted({*words, *(part for word in words for part in word.split())})
             close = get_close_matches(item, parts, n=3, cutoff=0.6)
             close += [part for part in parts if part.lower() == item.lower()]
-            few = f"one of {', '.join(sorted(words))}" if len(words) <= 30 else f"see catalogue.holdings({column!r})"
+            # Which words there are tells of those few who have one.
+            listed = len(words) <= 30 and not catalogue.min_count
+            few = f"one of {', '.join(sorted(words))}" if listed else f"see catalogue.holdings({column!r})"
+            close = [] if catalogue.min_count else close
             hint = f"did you mean {' or '.join(map(repr, close))}?" if close else few
             raise QueryError(f"no series has the {name.replace('_', ' ')} {item!r}", remedy=hint)
 
