@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 import workbench as wb
 from tests import factories
 from tests.pacs import Archive, serve
+from tests.running import run
 from workbench.errors import FetchError, UsageError
 from workbench.fetch import arrivals, dicomweb, selection, server
 
@@ -196,6 +198,48 @@ def test_an_object_is_never_named_by_what_is_no_uid(archive: Archive, url: str, 
     assert not list(tmp_path.rglob("*.dcm.*"))
 
 
+ODD = [5, "1.2.3", [], [5], {"Value": 5}, {"Value": {"a": 1}}, {"Value": "1.2.3"}, {"Value": [{"a": []}]}, None]
+
+
+@pytest.mark.parametrize("held", ODD, ids=repr)
+def test_an_attribute_of_another_form_is_no_uid(archive: Archive, url: str, tmp_path: Path, held: object) -> None:
+    item = {"0020000D": held, "00080061": held}
+    archive.interfere = lambda path, handler: (200, json.dumps([item]).encode())
+    with pytest.raises(FetchError, match="no UID"):
+        dicomweb(url, query=["Modality=CT"], out=tmp_path / "pacs")
+
+
+def test_one_result_without_a_list_around_it_is_taken(archive: Archive, url: str) -> None:
+    def lone(path: str, handler: Any) -> tuple[int, bytes] | None:
+        if "/studies?" not in path or "offset=0" not in path:
+            return None
+        return 200, json.dumps(archive.search(["studies"], {})[0]).encode()
+
+    archive.interfere = lone
+    assert [one.modality for one in selection(url, query=["Modality=CT"])] == ["CT"]
+
+
+def test_a_machine_that_nobody_knows_is_no_reason_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*given: Any, **more: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(FetchError, match="no machine of that name is known") as caught:
+        selection("https://pacs.invalid/dicom-web", query=["Modality=CT"])
+    assert "address" in str(caught.value.remedy)
+    assert "goes on" not in str(caught.value)
+
+
+def test_everything_and_a_query_are_two_things(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not select everything"):
+        dicomweb(url, query=["Modality=CT"], everything=True, out=tmp_path / "pacs")
+    for more in (["--dry-run"], ["--out", str(tmp_path / "pacs")]):
+        done = run("fetch", "dicomweb", url, "--query", "Modality=CT", "--everything", *more)
+        assert done.returncode == 2
+        assert "--everything" in done.stderr
+    assert not (tmp_path / "pacs").exists()
+
+
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 413, 500, 503])
 def test_a_refusal_says_what_to_do_and_nothing_of_the_question(archive: Archive, url: str, status: int) -> None:
     archive.interfere = lambda path, handler: (status, SECRET.encode())
@@ -205,7 +249,7 @@ def test_a_refusal_says_what_to_do_and_nothing_of_the_question(archive: Archive,
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"3", b"[1]", b"\xff"])
+@pytest.mark.parametrize("body", [b"<html>", b"3", b"[1]", b"\xff", b"[" * 100_000, b'{"error": "x"}'])
 def test_an_answer_that_is_no_dicom_json_is_refused(archive: Archive, url: str, body: bytes) -> None:
     archive.interfere = lambda path, handler: (200, body)
     with pytest.raises(FetchError, match="not DICOM JSON"):

@@ -41,6 +41,8 @@ def dicomweb(
     from workbench import fetch
 
     query = fetch.Query.of(conditions)
+    if query and everything:
+        raise click.UsageError("a query with conditions does not select everything: leave --query or --everything out")
     if dry_run:
         if not query and not everything:
             raise click.UsageError("a query without conditions selects all the server holds; add --everything")

@@ -105,7 +105,7 @@ def dicomweb(
     out : path
         Folder to make; it must not exist, or be the finished pull of the same selection.
     everything : bool, default False
-        Allow a query without conditions, which is all the server holds.
+        Allow a query without conditions, which is all the server holds; with conditions it is refused.
 
     Raises
     ------
@@ -124,6 +124,10 @@ def dicomweb(
     if not asked and not everything:
         raise UsageError(
             "a query without conditions selects all the server holds", remedy="narrow it, or everything=True"
+        )
+    if asked and everything:
+        raise UsageError(
+            "a query with conditions does not select everything", remedy="leave the query or everything out"
         )
     server = Server(url)
     arrivals = Arrivals(Path(out))
@@ -160,7 +164,7 @@ def _selected(server: Server, query: Query) -> Iterator[SelectedSeries]:
                     study_uid,
                     _uid(series, "0020000E"),
                     first_value(series, "00080060"),
-                    int(count) if count.isdecimal() else None,
+                    int(count) if count.isdecimal() and len(count) < 10 else None,
                 )
 
 

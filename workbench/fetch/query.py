@@ -121,11 +121,18 @@ def first_value(item: Mapping[str, Any], tag: str) -> str:
     >>> first_value({"00080060": {"vr": "CS", "Value": ["CT"]}}, "00080060")
     'CT'
     """
-    values = (item.get(tag) or {}).get("Value") if isinstance(item.get(tag) or {}, Mapping) else None
-    value = values[0] if isinstance(values, list) and values else ""
+    values = _values(item, tag)
+    value = values[0] if values else ""
     if isinstance(value, Mapping):
         value = value.get("Alphabetic", "")
     return "" if value is None else str(value)
+
+
+def _values(item: Mapping[str, Any], tag: str) -> list[Any]:
+    """Values of an attribute; none where the answer has something else in their place."""
+    held = item.get(tag)
+    values = held.get("Value") if isinstance(held, Mapping) else None
+    return values if isinstance(values, list) else []
 
 
 def matches(item: Mapping[str, Any], wanted: Mapping[str, str], tags: Mapping[str, str]) -> bool:
@@ -142,8 +149,7 @@ def matches(item: Mapping[str, Any], wanted: Mapping[str, str], tags: Mapping[st
     for keyword, value in wanted.items():
         if "*" in value or "?" in value:
             continue
-        held = (item.get(tags[keyword]) or {}).get("Value") or []
-        found = [first_value({"x": {"Value": [one]}}, "x") for one in held]
+        found = [first_value({"x": {"Value": [one]}}, "x") for one in _values(item, tags[keyword])]
         if not any(found):
             continue
         if keyword in _DATES and "-" in value:

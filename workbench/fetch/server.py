@@ -11,6 +11,7 @@ import ipaddress
 import json
 import logging
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from workbench.errors import FetchError, MissingExtra, UsageError
 from workbench.fetch.multipart import Malformed, boundary_of, only_part
+from workbench.fetch.query import first_value
 
 if TYPE_CHECKING:
     import requests
@@ -35,6 +37,8 @@ TIMEOUT: Final = (10.0, 60.0)
 #: Times a request is repeated where the server is busy or out of reach, with growing pauses.
 RETRIES: Final = 3
 _CHUNK: Final = 1 << 20
+#: Name of an attribute in DICOM JSON (PS3.18 F.2.2).
+_TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
 #: Status -> what it means and what to do.
 _STATUS: Final = {
     401: ("the server wants credentials", "set WORKBENCH_DICOMWEB_TOKEN, or ..._USER and ..._PASSWORD"),
@@ -152,9 +156,11 @@ class Server:
             return []
         try:
             found = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
-        items = [found] if isinstance(found, dict) else found
+        # Some servers send one result without the list around it; what holds no attribute is no result.
+        lone = isinstance(found, dict) and any(_TAG.fullmatch(name) for name in found)
+        items = [found] if lone else found
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise FetchError("the answer is not DICOM JSON", remedy="check that the URL is the DICOMweb address")
         return items
@@ -184,7 +190,7 @@ class Server:
                     remedy="name the file of your authority's certificates with WORKBENCH_DICOMWEB_CA",
                 ) from None
             except (requests.RequestException, ValueError) as error:
-                raise FetchError(f"the server does not answer: {_kind(error)}", remedy=_AGAIN) from None
+                raise _unanswered(error) from None
             with answer:
                 if answer.status_code not in (200, 204):
                     raise _refused(answer.status_code)
@@ -277,9 +283,9 @@ def _loopback(host: str) -> bool:
 def _key(item: Mapping[str, Any]) -> str:
     """What tells a result apart: its most particular UID."""
     for tag in ("00080018", "0020000E", "0020000D"):
-        values = (item.get(tag) or {}).get("Value")
-        if values:
-            return str(values[0])
+        value = first_value(item, tag)
+        if value:
+            return value
     return json.dumps(item, sort_keys=True)
 
 
@@ -287,6 +293,17 @@ def _kind(error: Exception) -> str:
     """Name of what went wrong; the error's own text holds the address with the values asked for."""
     words = {"ConnectTimeout": "no connection in time", "ReadTimeout": "no answer in time"}
     return words.get(type(error).__name__, "the connection failed")
+
+
+def _unanswered(error: Exception) -> FetchError:
+    """A server that is not reached: an address that nobody has, or a network that may be there again later."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if type(reason).__name__ == "NameResolutionError":
+        return FetchError("no machine of that name is known", remedy="check the address of the server, and the network")
+    return FetchError(
+        f"the server does not answer: {_kind(error)}",
+        remedy="check its address and the network, then run the same command again: what had arrived is kept",
+    )
 
 
 def _refused(status: int) -> FetchError:

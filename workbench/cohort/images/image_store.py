@@ -21,6 +21,7 @@ from workbench import __version__
 from workbench.arguments import checked
 from workbench.cohort.images.seal import METADATA, digest_of, read_seal, write_seal
 from workbench.cohort.images.sealed import REMEDY, read_sealed
+from workbench.cohort.questions import small
 from workbench.errors import DamagedStore, SeriesNotFound, UsageError, WorkbenchError, WriteError
 from workbench.options import options
 from workbench.progress import track
@@ -87,10 +88,15 @@ class ImageStore:
     def __repr__(self) -> str:
         series = len({(entry["node"], entry["series_uid"]) for entry in self.entries})
         patients = len({(entry["node"], entry["patient_id"]) for entry in self.entries})
+        if options.audience == "shareable":
+            shown = small.beside(series, patients, options.min_count)
+            enough = patients if patients >= options.min_count else f"<{options.min_count}"
+            return f"images of {shown} series of {enough} patients in {self.path.name}"
         parts = f" in {len(self)} parts" if len(self) != series else ""
         return f"images of {series} series{parts} of {patients} patients in {self.path.name}"
 
 
+@checked
 @checked
 def open_store(path: str | os.PathLike[str]) -> ImageStore:
     """Store that ``cohort.cache`` wrote.

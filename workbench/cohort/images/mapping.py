@@ -90,6 +90,13 @@ class _Work:
     masks: bool | Select
 
     def apply(self, cohort: Cohort, key: Key) -> Any:
+        try:
+            return self._given(cohort, key)
+        except SystemExit as end:
+            # Else it would end the thread, or the worker, that does the others too.
+            raise RuntimeError(f"the function would have ended the program: SystemExit({end.code!r})") from None
+
+    def _given(self, cohort: Cohort, key: Key) -> Any:
         if self.on == "series":
             return self.function(cohort.load(key[3], node=key[0], part=key[4], masks=self.masks))
         from workbench.cohort.images.loading import datatree_of
