@@ -239,6 +239,26 @@ def test_masks_are_never_removed_unasked(marked: wb.Cohort, tmp_path: Path) -> N
     xr.testing.assert_identical(wb.cohort.open_store(tmp_path / "c.zarr").load(uid)["mask"].load(), mask)
 
 
+def test_a_series_that_came_into_parts_and_back_stands_in_the_store_as_it_is(tmp_path: Path) -> None:
+    site, place = tmp_path / "n", tmp_path / "c.zarr"
+    factories.stack(site / "axial", [0, 2, 4], PatientID="A")
+    wb.open_cohort(site, layout="plain").cache(place)
+    further = factories.stack(site / "coronal", [0, 2], orientation=factories.CORONAL, first=11, PatientID="A")
+    parted = wb.open_cohort(site, layout="plain")
+    store = parted.cache(place)
+    assert [entry["part"] for entry in store.entries] == [1, 2]
+    for part in (1, 2):
+        ours, theirs = (source.load(factories.SERIES, part=part).load() for source in (store, parted))
+        xr.testing.assert_identical(ours, theirs)
+    assert len(xr.open_datatree(place, engine="zarr", consolidated=False, chunks=None).leaves) == 2
+    for file in further:
+        file.unlink()
+    whole = wb.open_cohort(site, layout="plain")
+    assert [entry["part"] for entry in whole.cache(place).entries] == [1]
+    _read_all(place, whole)
+    assert len(xr.open_datatree(place, engine="zarr", consolidated=False, chunks=None).leaves) == 1
+
+
 def test_a_seal_knows_every_file(written: Path) -> None:
     groups = [file.parent for file in written.rglob("zarr.json") if read_seal(file.parent) is not None]
     assert len(groups) == 2

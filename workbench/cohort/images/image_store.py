@@ -23,6 +23,7 @@ from workbench.cohort.images.seal import METADATA, digest_of, read_seal, write_s
 from workbench.cohort.images.sealed import REMEDY, read_sealed
 from workbench.cohort.questions import small
 from workbench.errors import DamagedStore, SeriesNotFound, UsageError, WorkbenchError, WriteError
+from workbench.extracts.paths import inside
 from workbench.options import options
 from workbench.progress import track
 from workbench.writing import write_text
@@ -151,7 +152,7 @@ def write_store(
         raise WriteError(error.strerror or "not writable", file=folder.name, remedy=_REMEDY) from error
     if not (folder / METADATA).is_file():
         write_text(folder / METADATA, _GROUP)
-    known = {entry["group"]: entry for entry in _known(folder)}
+    known = _without_outdated(folder, {entry["group"]: entry for entry in _known(folder)}, wanted)
     failed: list[str] = []
 
     def one(entry: dict[str, Any]) -> dict[str, Any] | None:
@@ -206,6 +207,20 @@ def _known(folder: Path) -> list[dict[str, Any]]:
         seal.entry for group, seal in seals.items()
         if seal is not None and group == folder / str(seal.entry.get("group"))
     ]  # fmt: skip
+
+
+def _without_outdated(
+    folder: Path, known: dict[str, dict[str, Any]], wanted: list[dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """What is known, less what lies where its series no longer does: it came into parts, or to another patient."""
+    series, groups = {(one["node"], one["series_uid"]) for one in wanted}, {one["group"] for one in wanted}
+    kept = {}
+    for group, entry in known.items():
+        if group in groups or (entry["node"], entry["series_uid"]) not in series:
+            kept[group] = entry
+        elif inside(os.path.realpath(folder / group), (Path(os.path.realpath(folder)),)):
+            shutil.rmtree(folder / group, ignore_errors=True)
+    return kept
 
 
 def _wanted(cohort: Cohort, masks: bool | Select) -> Iterator[dict[str, Any]]:
