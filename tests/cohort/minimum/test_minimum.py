@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -450,6 +450,19 @@ def test_a_sum_of_those_that_pass_tells_no_nodes_few() -> None:
     assert (row["n"], row["n_ok"], row["share"]) == (32, "–", "–")
     row = _checked(_units("north", 6, 16), _units("south", 8, 16)).cells()[0]
     assert (row["n"], row["n_ok"], row["share"]) == (32, 14, 0.4375)
+
+
+def test_two_checks_do_not_tell_a_few_apart() -> None:
+    one, two, three = [check for check in checks("eucaim-minimum") if check.unit == "series"][:3]
+    rows = tuple(
+        CheckRow(check, (_units("north", n, n), _units("south", 9, 9)))
+        for check, n in ((one, 20), (two, 17), (three, 15))
+    )
+    found = Checked("eucaim-minimum", ("north", "south"), rows).shareable()
+    # Three of the twenty would be those whom the second does not ask.
+    assert found.by_node["n"].tolist() == [20, 9, "–", 9, 15, 9]
+    assert [row["n"] for row in found.cells()] == [29, "–", 24]
+    assert [row["n"] for row in replace(found, min_count=0).cells()] == [29, 26, 24]
 
 
 def test_a_patient_may_stand_on_both_sides() -> None:

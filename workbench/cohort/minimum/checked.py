@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -57,13 +58,13 @@ class CheckRow:
         ]
         return tuple(text for _, _, text in sorted(found)[:EXAMPLES])
 
-    def cells(self, min_count: int, *, several: bool) -> dict[str, Any]:
-        """The row of the table; with *min_count* no count of fewer patients, and no example."""
+    def cells(self, min_count: int, *, several: bool, hidden: Collection[str] = ()) -> dict[str, Any]:
+        """The row of the table; with *min_count* no count of fewer patients, none of *hidden* nodes, no example."""
         n: small.Cell = self.n
         n_ok: small.Cell = self.n_ok
         share: float | str | None = round(self.n_ok / self.n, 4) if self.n else None
         if min_count:
-            shown = [_shareable(count, min_count) for count in self.counts]
+            shown = [_shareable(count, min_count, hidden) for count in self.counts]
             n, n_ok = (_sum([cells[i] for cells in shown]) for i in range(2))
             share = share if isinstance(n, int) and isinstance(n_ok, int) else small.HIDDEN
         return {
@@ -74,8 +75,30 @@ class CheckRow:
         }  # fmt: skip
 
 
-def _shareable(count: Count, k: int) -> tuple[small.Cell, small.Cell]:
+def _too_near(rows: Sequence[CheckRow], k: int) -> dict[str, set[str]]:
+    """By check the nodes whose number of units must not be shown: with that of another check it tells a few apart.
+
+    Twelve patients of whom nine are asked something more are three who are not.
+    """
+    counted = [(count, row.check) for row in rows for count in row.counts if count.n_patients >= k]
+    hidden: dict[str, set[str]] = {}
+    patients: dict[str, int] = {}
+    units: dict[tuple[str, str], int] = {}
+    for count, check in sorted(counted, key=lambda pair: (-pair[0].n_patients, -pair[0].n)):
+        unit = (count.node, check.unit)
+        fewer = patients.get(count.node, count.n_patients) - count.n_patients
+        apart = abs(units.get(unit, count.n) - count.n)
+        if 0 < fewer < k or 0 < apart < k:
+            hidden.setdefault(check.id, set()).add(count.node)
+        else:
+            patients[count.node], units[unit] = count.n_patients, count.n
+    return hidden
+
+
+def _shareable(count: Count, k: int, hidden: Collection[str]) -> tuple[small.Cell, small.Cell]:
     """Units of a node and those that pass, as they may stand beside the number of the patients they are of."""
+    if count.node in hidden:
+        return small.HIDDEN, small.HIDDEN
     sides = (count.n_ok, count.n_patients_ok), (count.n - count.n_ok, count.n_patients_not)
     n = small.beside(count.n, count.n_patients, k)
     passing = isinstance(n, int) and all(isinstance(small.beside(*side, k), int) for side in sides)
@@ -130,8 +153,14 @@ class Checked:
         import pandas as pd
 
         names = ("id", "level", "result", "n", "n_ok", "share", "examples")
+        hidden = self._hidden
         rows = [
-            {"node": count.node, **replace(row, counts=(count,)).cells(self.min_count, several=False)}
+            {
+                "node": count.node,
+                **replace(row, counts=(count,)).cells(
+                    self.min_count, several=False, hidden=hidden.get(row.check.id, ())
+                ),
+            }
             for row in self.rows
             for count in row.counts
         ]
@@ -139,7 +168,12 @@ class Checked:
 
     def cells(self) -> list[dict[str, Any]]:
         """Rows of :attr:`table` as plain dictionaries."""
-        return [row.cells(self.min_count, several=len(self.nodes) > 1) for row in self.rows]
+        several, hidden = len(self.nodes) > 1, self._hidden
+        return [row.cells(self.min_count, several=several, hidden=hidden.get(row.check.id, ())) for row in self.rows]
+
+    @property
+    def _hidden(self) -> dict[str, set[str]]:
+        return _too_near(self.rows, self.min_count) if self.min_count else {}
 
     def shareable(self, *, min_count: int | None = None) -> Checked:
         """The same without examples, and without counts that rest on few patients.
@@ -147,7 +181,8 @@ class Checked:
         Results are shown: whether attributes are complete says nothing of a person. A count of those that pass is
         shown where at least *min_count* patients are behind them, and as many behind those that do not. Studies,
         series and objects are counted where they are as many as the patients they are of, or at least *min_count*
-        more; of all nodes together where each node's count is shown.
+        more; of all nodes together where each node's count is shown. Of two checks that ask nearly the same units the
+        larger number is shown: the other would tell a few apart.
 
         Parameters
         ----------
