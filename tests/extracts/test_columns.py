@@ -46,6 +46,35 @@ def test_study_without_a_timepoint_is_a_value() -> None:
     assert variables("patient_id,StudyInstanceUID,psa") == ["StudyInstanceUID", "psa"]
 
 
+@pytest.mark.parametrize(
+    ("header", "role"),
+    [
+        ("patient_id,study_instance_uid,study_date", "date"),
+        ("patient_id,study_instance_uid,study_date,psa", "date"),
+        ("patient_id,study_instance_uid,study_offset_days", "offset"),
+        ("patient_id,study_instance_uid,procedure_offset_days,psa", "offset"),
+        ("patient_id,study_instance_uid,days_from_diagnosis", "offset"),
+        ("patient_id,study_instance_uid,date", "date"),
+    ],
+)
+def test_dates_and_offsets_of_studies_make_a_table_of_studies(header: str, role: str) -> None:
+    found = meaning(header)
+    assert found["study"] == "study_instance_uid"
+    assert found[role] == header.split(",")[2]
+    assert variables(header) == header.split(",")[3:]
+
+
+@pytest.mark.parametrize("time", ["date", "days_from_diagnosis"])
+def test_a_date_beside_values_that_does_not_name_the_study_is_not_the_studys(time: str) -> None:
+    assert "study" not in meaning(f"patient_id,study_instance_uid,{time},birads")
+
+
+def test_days_of_values_tell_rows_of_a_patient_apart() -> None:
+    assert told(["patient_id", "psa", "psa_date"]).key == (0, 2)
+    assert told(["patient_id", "psa", "tumor_marker_date"]).key == (0, 2)
+    assert told(["patient_id", "psa", "date_of_birth"]).key == (0,)
+
+
 def test_a_table_of_studies_may_hold_values_beside() -> None:
     assert variables("PatientID,StudyUID,Timepoint,psa") == ["psa"]
 

@@ -450,3 +450,23 @@ def test_real_header_of_three_rows(data_dir: Path, name: str) -> None:
     assert table.findings == ()
     assert {"patient.#.age", "tumor.1.t_stage"} <= set(table.header)
     assert table.n_rows == {"2021-clb-oropharynx.csv": 263, "2021-usz-oropharynx.csv": 287}[name]
+
+
+@pytest.mark.parametrize("remarks", ["# made by x\n", "# made by x, on a day\n#\n", "\n# a; b\n\n"])
+def test_remarks_above_the_header_are_left_out_and_told(tmp_path: Path, remarks: str) -> None:
+    table = read(tmp_path, f"{remarks}patient_id,age,psa\nP1,61,4\nP2,62,5\n")
+    assert table.header == ("patient_id", "age", "psa")
+    above = remarks.count("\n")
+    assert numbered(table) == [(above + 2, ("P1", "61", "4")), (above + 3, ("P2", "62", "5"))]
+    assert codes(table) == ["clinical-dialect"]
+    assert "above the header left out" in table.findings[0].message
+
+
+def test_a_header_that_begins_with_a_number_sign_is_a_header(tmp_path: Path) -> None:
+    assert read(tmp_path, "#,age\n1,61\n").header == ("#", "age")
+    assert read(tmp_path, "#patient_id,age\nP1,61\n").findings == ()
+
+
+def test_what_stands_above_the_header_is_named_where_nothing_else_explains_it(tmp_path: Path) -> None:
+    table = read(tmp_path, "made by x\npatient_id,age\nP1,61\n")
+    assert any("above the header" in finding.message for finding in table.findings)

@@ -194,6 +194,7 @@ def _batch(table: Table, seen: Survey, rows: list[Row]) -> pa.RecordBatch:
     def of_row(column: int | None) -> pa.Array:
         return constant("") if column is None else text([row.cells[column] for row in rows]).take(each)
 
+    date, offset = (None, None) if columns.undated else (columns.date, columns.offset)
     units = [columns.units.get(i) for i in variables]
     whole = all(row.cells is row.raw for row in rows)
     patient = columns.patient or 0
@@ -205,16 +206,16 @@ def _batch(table: Table, seen: Survey, rows: list[Row]) -> pa.RecordBatch:
         "unit": text([row.cells[i] if i is not None else "" for row in rows for i in units])
         if columns.units
         else constant(""),
-        "date": of_row(columns.date),
-        "offset": of_row(columns.offset),
-        "offset_unit": of_row(columns.offset_unit),
+        "date": of_row(date),
+        "offset": of_row(offset),
+        "offset_unit": of_row(None if offset is None else columns.offset_unit),
         "timepoint": of_row(columns.timepoint),
         "episode": of_row(columns.episode),
         "table": constant(table.name),
         "file": constant(table.file),
         "row": pa.array([row.number for row in rows], pa.int64()).take(each),
     }
-    if columns.offset is not None and columns.offset_unit is None:
+    if offset is not None and columns.offset_unit is None:
         given["offset_unit"] = constant(columns.offset_words)
     if not whole:
         cells = ((row.raw[i], row.cells[i]) for row in rows for i in variables)
@@ -228,6 +229,8 @@ def _studies(table: Table, seen: Survey) -> Iterator[StudyRef]:
     if columns.study is None:
         return
     for row in seen.kept(table):
+        if not row.raw[columns.study]:
+            continue
 
         def cell(column: int | None, row: Row = row) -> str:
             return "" if column is None else row.raw[column]

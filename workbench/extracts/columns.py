@@ -63,6 +63,21 @@ DATE_COLUMNS: Final = (
 )
 #: Names of the day of an imaging study, in a table of studies. EUCAIM handbook, timepoint table ("StudyDate").
 STUDY_DATE_COLUMNS: Final = ("studydate", "dateofstudy", "imagingdate", *DATE_COLUMNS)
+#: Those of them that name the study: beside a study's UID they make a table one of studies, without a timepoint too.
+OF_STUDY_DATES: Final = ("studydate", "dateofstudy", "imagingdate")
+#: The same of offsets, with the unit that the name states. Vocabulary (``study_offset_days``), CDM.
+OF_STUDY_OFFSETS: Final = {
+    "studyoffset": "",
+    "studyoffsetfromdiagnosis": "",
+    "studyoffsetfrombaseline": "",
+    "studyoffsetdays": "days",
+    "studyoffsetmonths": "months",
+    "daystoimaging": "days",
+    "daystostudy": "days",
+    "procedureoffset": "",
+    "procedureoffsetfromdiagnosis": "",
+    "procedureoffsetdays": "days",
+}
 #: What a table of studies says of a study that its own headers say better. EUCAIM handbook, timepoint table.
 STUDY_FACTS: Final = ("studydescription", "studytime", "studyid", "accessionnumber", "modality", "modalities")
 #: Names of the column that holds the time since the node's zero, and the unit the name itself states. EUCAIM
@@ -91,6 +106,11 @@ OFFSET_COLUMNS: Final = {
 }
 #: Names of the column that holds the unit of that time. CDM (``study_offset_unit``).
 OFFSET_UNIT_COLUMNS: Final = ("offsetunit", "studyoffsetunit", "offsetunits", "timeoffsetunit")
+#: What a column's name has, beside the name of another, where it holds the day of that one: ``psa_date``.
+DATE_PREFIXES: Final = ("dateof", "date", "fechade", "fecha", "datum", "datade")
+DATE_SUFFIXES: Final = ("date", "datum", "fecha", "data")
+#: Date that belongs to all markers of its row. CDM (``tumor_marker_test.tumor_marker_date``).
+MARKER_DATES: Final = ("tumormarkerdate", "markerdate")
 #: What the name of a variable is followed by in the name of its unit's column. CDM (``..._unit``).
 UNIT_SUFFIXES: Final = ("unit", "units")
 
@@ -117,11 +137,15 @@ class Columns:
     #: Columns of values, and the column of each one's unit where there is one.
     variables: tuple[int, ...] = ()
     units: Mapping[int, int] = field(default_factory=dict)
+    #: Its date and offset are of the study alone, and not of the values beside it.
+    undated: bool = False
+    #: Columns of values that are the days of others of the row.
+    days: tuple[int, ...] = ()
 
     @property
     def key(self) -> tuple[int, ...]:
         """Columns of which a table should have one row per content."""
-        found = (self.patient, self.study, self.timepoint, self.episode, self.date, self.offset)
+        found = (self.patient, self.study, self.timepoint, self.episode, self.date, self.offset, *self.days)
         return tuple(column for column in found if column is not None)
 
 
@@ -144,7 +168,17 @@ def told(header: Sequence[str], *, id_column: str | None = None, node_column: st
     plain = [fold(name) for name in header]
     study = _first(plain, STUDY_COLUMNS)
     timepoint = _first(plain, TIMEPOINT_COLUMNS)
-    study = study if timepoint is not None else None
+    offsets = OFFSET_COLUMNS
+    if study is not None and timepoint is None:
+        # Dates and offsets of the study itself; or of anything, where the table has nothing else to say.
+        of_study = {*OF_STUDY_DATES, *OF_STUDY_OFFSETS}
+        known = {*STUDY_DATE_COLUMNS, *OFFSET_COLUMNS, *OFFSET_UNIT_COLUMNS, *EPISODE_COLUMNS, *STUDY_FACTS}
+        known |= {*STUDY_COLUMNS, *PATIENT_COLUMNS, *of_study}
+        timed = any(name in plain for name in (*STUDY_DATE_COLUMNS, *OFFSET_COLUMNS))
+        if not of_study & set(plain) and not (timed and set(plain) <= known):
+            study = None
+    if study is not None:
+        offsets = {**OF_STUDY_OFFSETS, **OFFSET_COLUMNS}
     patient, guess = _patient(header, id_column, study is not None)
     node = asked(header, node_column)
     taken = {patient, node}
@@ -155,7 +189,7 @@ def told(header: Sequence[str], *, id_column: str | None = None, node_column: st
 
     timepoint, episode = free(TIMEPOINT_COLUMNS), free(EPISODE_COLUMNS)
     date = free(DATE_COLUMNS if study is None else STUDY_DATE_COLUMNS)
-    offset = free(tuple(OFFSET_COLUMNS))
+    offset = free(tuple(offsets))
     offset_unit = free(OFFSET_UNIT_COLUMNS) if offset is not None else None
     facts = {i for i, name in enumerate(plain) if study is not None and name in STUDY_FACTS}
     roles = {patient, timepoint, episode, date, offset, offset_unit, study} | facts
@@ -173,12 +207,28 @@ def told(header: Sequence[str], *, id_column: str | None = None, node_column: st
         date,
         offset,
         offset_unit,
-        "" if offset is None else OFFSET_COLUMNS[plain[offset]],
+        "" if offset is None else offsets[plain[offset]],
         study,
         node,
         variables,
         units,
+        study is not None and timepoint is None,
+        tuple(i for i in variables if plain[i] in MARKER_DATES or base_of(plain[i]) in plain),
     )
+
+
+def base_of(name: str) -> str:
+    """The folded name of the column that a date is of, told by its own folded name; empty where it tells none.
+
+    Examples
+    --------
+    >>> base_of("psadate"), base_of("dateofpsa"), base_of("psa")
+    ('psa', 'psa', '')
+    """
+    for prefix in DATE_PREFIXES:
+        if name.startswith(prefix) and name != prefix:
+            return name.removeprefix(prefix)
+    return next((name.removesuffix(end) for end in DATE_SUFFIXES if name.endswith(end)), "")
 
 
 def fold(name: str) -> str:

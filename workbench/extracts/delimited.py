@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from workbench.extracts.content import check_regular
+from workbench.findings import Finding
 
 #: A record: its number as a person counts (the first of the file is 1), and its cells without surrounding blanks.
 Record = tuple[int, tuple[str, ...]]
@@ -27,6 +28,9 @@ MAX_BYTES: Final = 16 * 1024**3
 MAX_RECORD: Final = 4 * 1024**2
 #: Lines by which the separator is told, and their characters at most.
 SAMPLE: Final = (20_000, 16 * 1024**2)
+
+#: Said of a table without a separator.
+NO_SEPARATOR: Final = "one column only: no separator was found; take away what stands above the header"
 
 _CHUNK: Final = 1024**2
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*\Z", re.IGNORECASE)
@@ -48,7 +52,7 @@ class Delimited:
     encoding: str
     #: Separator of cells.
     separator: str
-    #: Lines before the header: ``sep=;`` is one.
+    #: Lines before the header: ``sep=;`` is one, remarks behind a number sign are others.
     skip: int = 0
     #: Whether NUL bytes occur.
     nul: bool = False
@@ -58,6 +62,13 @@ class Delimited:
     broken: list[int] = field(default_factory=list)
     #: A row as wide as none before is an odd row.
     grows: bool = False
+    #: How many of the lines before the header are remarks.
+    remarks: int = 0
+
+    def told(self, file: str) -> Iterator[Finding]:
+        """What was left out above the header."""
+        if self.remarks:
+            yield Finding("clinical-dialect", f"{self.remarks} line(s) with # above the header left out", path=file)
 
     def __iter__(self) -> Iterator[Record]:
         self.broken = []
@@ -94,9 +105,25 @@ def open_delimited(path: Path, *, header: int = 1) -> Delimited:
     if not any(line.strip() for line in sample):
         raise NotATable("empty file")
     forced = _SEPARATOR_LINE.match(sample[0])
-    skip = 1 if forced else 0
-    separator = forced[1] if forced else _separator(sample, header, nul)
-    return Delimited(path, encoding, separator, skip, nul, damaged)
+    if forced:
+        return Delimited(path, encoding, forced[1], 1, nul, damaged)
+    remarks = _remarks(sample)
+    separator = _separator(sample[remarks:], header, nul)
+    if remarks and not _above(sample, remarks, separator):
+        remarks, separator = 0, _separator(sample, header, nul)
+    return Delimited(path, encoding, separator, remarks, nul, damaged, remarks=remarks)
+
+
+def _remarks(lines: list[str]) -> int:
+    """Lines at the beginning that start with a number sign, before one that does not."""
+    end = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
+    return end if any(line.startswith("#") for line in lines[:end]) else 0
+
+
+def _above(lines: list[str], remarks: int, separator: str) -> bool:
+    """Whether such lines are no header: the one below them has more cells than any of them."""
+    below = len(_first(lines[remarks:], separator))
+    return all(len(_first([line], separator)) < below for line in lines[:remarks])
 
 
 def _encoding(path: Path) -> tuple[str, bool, bool]:

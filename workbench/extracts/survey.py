@@ -34,7 +34,9 @@ class Survey:
         #: Patient -> centres.
         self.nodes: dict[str, set[str]] = {}
         study, patient = self.columns.study, self.columns.patient
-        self._of = [i for i in (study if study is not None else patient,) if i is not None]
+        # A row without a study is of no use in a table of studies, but its values may be of a patient.
+        of_study = study is not None and (not self.columns.undated or patient is None or not self.columns.variables)
+        self._of = [i for i in (study if of_study else patient,) if i is not None]
         self._key = self.columns.key
         self._repeats = Repeats()
 
@@ -71,7 +73,7 @@ class Survey:
             yield Finding(code, columns.guess, path=table.file)
         number, count = self.nameless
         if count:
-            what = "patient id" if columns.study is None else "study"
+            what = "study" if self._of == [columns.study] else "patient id"
             message = f"row {number}: no {what}; {count} row(s) left out"
             yield Finding("clinical-unreadable", message, path=table.file, count=count)
         if found.same:

@@ -19,6 +19,7 @@ from workbench.extracts.content import check_regular
 from workbench.extracts.decimals import DecimalMarks, point
 from workbench.extracts.delimited import (
     MAX_BROKEN,
+    NO_SEPARATOR,
     SEPARATORS,
     Delimited,
     NotATable,
@@ -189,14 +190,12 @@ def settle(
         seen.see(chunk)
     names += ("",) * (seen.widest - width)
     width = seen.widest
-    if width < 2:
-        findings.append(Finding("clinical-unreadable", "one column only: no separator was found", path=file))
+    findings += [Finding("clinical-unreadable", NO_SEPARATOR, path=file)] if width < 2 else []
     findings += _dialect(source, seen, file)
     findings += _left_out(source.broken, seen, file)
     full, repeated = unique(names)
     if header == 1 and looks_deeper(names, seen.first):
-        message = "more rows of header? then say how many: header=2"
-        findings.append(Finding("header-rows-suspected", message, path=file))
+        findings.append(Finding("header-rows-suspected", "more rows of header? then say how many: header=2", path=file))
     if repeated:
         message = f"{repeated} column name(s) stand twice: the column's position was added to the later one"
         findings.append(Finding("clinical-unreadable", message, path=file, count=repeated))
@@ -288,6 +287,7 @@ def _dialect(source: Source, seen: _FirstPass, file: str) -> Iterator[Finding]:
     if not isinstance(source, Delimited):
         return
     read, unclear = len(seen.decimal), seen.marks.unclear if seen.marks else 0
+    yield from source.told(file)
     declared = source.separator == "\t" and file.lower().endswith((".tsv", ".tab"))
     if read or unclear or (source.separator != "," and not declared):
         said = [f"{SEPARATORS.get(source.separator, 'other')} separates columns"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.cohort.clinical.harmonise import VALUES, Harmonised, Value, fold, from_headers, harmonise
-from workbench.cohort.vocabulary.mapping import mappings
+from workbench.cohort.vocabulary.mapping import Mappings, mappings
 from workbench.extracts import ClinicalRow
 from workbench.extracts.record import Clinical
 
@@ -280,3 +280,48 @@ def test_nothing_is_dropped_whatever_comes(rows: list[ClinicalRow]) -> None:
     assert sum(f.count for f in findings if f.code == "variable-unmapped") == sum(
         v.rule == "as it came" for v in values
     )
+
+
+def days(*rows: dict[str, str], date: str = "", mapping: Mappings | None = None) -> dict[tuple[str, int], str]:
+    """Day of each value of a table by column and row."""
+    cells = [
+        ClinicalRow("p", name, text, table="t", file="t.csv", row=number, date=date)
+        for number, row in enumerate(rows, start=2)
+        for name, text in row.items()
+    ]
+    return {(value.raw_variable, value.row): value.date for value in harmonise(cells, mapping=mapping)[0]}
+
+
+def test_the_date_of_a_marker_test_dates_the_markers_of_its_row_and_nothing_else() -> None:
+    found = days({"psa": "4", "ki67": "20", "tumor_marker_date": "2020-03-01", "sex": "M"})
+    assert found == {("psa", 2): "2020-03-01", ("ki67", 2): "2020-03-01", ("tumor_marker_date", 2): "", ("sex", 2): ""}
+
+
+@pytest.mark.parametrize("name", ["psa_date", "PSA date", "date_of_psa", "fecha_psa", "psa_datum"])
+def test_a_date_named_after_a_column_dates_it_before_the_rows_own(name: str) -> None:
+    found = days({"psa": "4", name: "13/03/2020"}, {"psa": "5", name: "04/03/2020"}, {"psa": "6", name: ""},
+                 date="2021-01-01")  # fmt: skip
+    assert [found["psa", row] for row in (2, 3, 4)] == ["2020-03-13", "2020-03-04", "2021-01-01"]
+
+
+def test_a_date_named_after_a_variable_dates_its_only_column() -> None:
+    assert days({"psa_ng_ml": "4", "psa_date": "2020-03-01"})["psa_ng_ml", 2] == "2020-03-01"
+    found = days({"baseline_psa": "4", "psa_level": "5", "psa_date": "2020-03-01"})
+    assert (found["baseline_psa", 2], found["psa_level", 2]) == ("", "")
+
+
+def test_a_date_that_is_none_or_could_be_two_dates_no_value() -> None:
+    assert days({"psa": "4", "psa_date": "9999-12-31"})["psa", 2] == ""
+    cells = [
+        ClinicalRow("p", name, text, table="t", row=2) for name, text in (("psa", "4"), ("psa_date", "03/04/2020"))
+    ]
+    values, findings = harmonise(cells)
+    assert (values[0].date, [f.code for f in findings]) == ("", ["date-order-unclear"])
+    assert days({"psa": "4", "date_of_birth": "1950-01-02"})["psa", 2] == ""
+
+
+def test_a_mapping_states_the_order_of_a_date_that_dates_another(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("source,variable,rule\nmarker_date,tumor_marker_date,dmy\n")
+    found = days({"psa": "4", "marker_date": "03/04/2020"}, mapping=mappings("plain", path))
+    assert found["psa", 2] == "2020-04-03"

@@ -125,3 +125,11 @@ def test_a_category_stays_a_word_and_an_unmapped_variable_a_text(tmp_path: Path)
 def test_what_cannot_be_asked_says_why(labs: wb.Cohort, wrong: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         labs.nearest(wrong.pop("variable"), **wrong)
+
+
+def test_the_day_of_a_marker_test_in_the_same_row_counts(tmp_path: Path) -> None:
+    cells = (("psa", "4"), ("tumor_marker_date", "2020-02-20"))
+    rows = [ClinicalRow("P1", name, text, table="labs", file="labs.csv", row=2) for name, text in cells]
+    north = Made(series=[image("P1", "a", StudyDate="20200301")], clinical=rows)
+    found = cohort_of(tmp_path, {"north": north}).nearest("psa")
+    assert found[["value", "days_apart", "clock"]].values.tolist() == [[4.0, -10, "date"]]

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import workbench as wb
 from tests.cohort.made import image, mask
+from tests.factories import describe_pixels, header, pixels, write
 from workbench.cohort.tables.times import RULES, label, offset_days, place
 from workbench.extracts.record import StudyRef
 from workbench.findings import CODES
@@ -95,7 +99,11 @@ def test_studies_that_no_time_tells_apart_are_one_timepoint() -> None:
     rows = [image("P1", "a", StudyDate="20200101", StudyTime="0800"), image("P1", "b", StudyDate="20200101")]
     told, found = placed(rows)
     assert [timepoint for timepoint, _ in told.values()] == ["1", "1"]
-    assert found == {"timepoint-tie": "2 studies on one day, no time tells them apart"}
+    assert found == {"timepoint-tie": "2 studies on one day, not told apart, for 1 of them state no time"}
+    rows.append(image("P1", "c", StudyDate="20200101", StudyTime="0900"))
+    assert placed(rows)[1] == {"timepoint-tie": "3 studies on one day, not told apart, for 1 of them state no time"}
+    none = [image("P1", name, StudyDate="20200101") for name in "ab"]
+    assert placed(none)[1] == {"timepoint-tie": "2 studies on one day, no time tells them apart"}
 
 
 def test_where_nothing_is_known_there_is_one_timepoint() -> None:
@@ -217,3 +225,51 @@ def test_every_series_has_one_rule_whatever_the_order_of_rows(given_rows: list[A
     for row in straight:
         assert row["timepoint_rule"] in RULES
         assert row["timepoint"] or row["kind"] != "image"
+
+
+def undated(folder: Path, number: int) -> None:
+    """An image of a study whose headers have no date."""
+    dataset = header(
+        1, PatientID="P1", StudyInstanceUID=f"1.3.{number}", SeriesInstanceUID=f"1.2.{number}",
+        SOPInstanceUID=f"1.2.{number}.1", StudyDate="",
+    )  # fmt: skip
+    frames = pixels(number)[np.newaxis]
+    describe_pixels(dataset, frames)
+    write(folder / f"{number}.dcm", dataset, frames)
+
+
+@pytest.mark.parametrize(
+    ("column", "first", "second", "rule"),
+    [
+        ("study_offset_days", "100", "-3", "offset"), ("days_from_diagnosis", "100", "-3", "offset"),
+        ("procedure_offset_days", "100", "-3", "offset"), ("study_date", "2020-05-01", "2019-01-01", "date"),
+        ("date", "2020-05-01", "2019-01-01", "date"),
+    ],
+)  # fmt: skip
+def test_a_table_of_studies_orders_images_without_dates(
+    tmp_path: Path, column: str, first: str, second: str, rule: str
+) -> None:
+    undated(tmp_path / "north", 1)
+    undated(tmp_path / "north", 2)
+    table = f"patient_id,study_instance_uid,{column}\nP1,1.3.1,{first}\nP1,1.3.2,{second}\n"
+    (tmp_path / "north" / "studies.csv").write_text(table)
+    cohort = wb.open_cohort(tmp_path / "north")
+    series = cohort.series.set_index("SeriesInstanceUID")
+    assert dict(series["timepoint"]) == {"1.2.1": "2", "1.2.2": "1"}
+    assert set(series["timepoint_rule"]) == {rule}
+    assert not {"timepoint-unordered", "value-conflict", "rows-per-patient-unclear"} & set(cohort.findings["code"])
+    assert len(cohort.cases) == 2
+
+
+def test_the_date_of_a_study_dates_no_value_beside_it(tmp_path: Path) -> None:
+    undated(tmp_path / "north", 1)
+    table = "patient_id,study_instance_uid,study_date,psa\nP1,1.3.1,2020-05-01,4\nP1,,,5\n"
+    (tmp_path / "north" / "studies.csv").write_text(table)
+    cohort = wb.open_cohort(tmp_path / "north")
+    assert cohort.values.query("variable == 'psa'")[["value", "date"]].values.tolist() == [["4", ""], ["5", ""]]
+    assert cohort.cases["date"].astype(str).tolist() == ["2020-05-01"]
+
+
+def test_two_dates_of_one_study_are_told() -> None:
+    studies = (StudyRef("a", date="2020-01-01"), StudyRef("a", date="2020-02-01"))
+    assert placed([image("P1", "a")], studies)[1]["timepoint-conflict"] == "tables state two dates for one study"

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.cohort.clinical.beside import beside
 from workbench.cohort.clinical.columns import Indices, encoded, runs, together
+from workbench.cohort.clinical.dated import own_days
 from workbench.cohort.clinical.deciding import MISSING, UNNAMED, Outcome, Source, decide
 from workbench.cohort.clinical.derived import Derived
 from workbench.cohort.clinical.rules.dates import iso, placeholders
@@ -26,7 +27,7 @@ from workbench.cohort.clinical.rules.units import factor, ucum
 from workbench.cohort.clinical.survey import DAY, Survey
 from workbench.cohort.clinical.tally import Tally
 from workbench.cohort.clinical.values import VALUES, Value, row_of
-from workbench.cohort.vocabulary.folding import fold, fold_name
+from workbench.cohort.vocabulary.folding import fold
 from workbench.cohort.vocabulary.mapping import Mappings, mappings
 from workbench.cohort.vocabulary.tables import variables
 from workbench.extracts.record import Clinical, ClinicalRow
@@ -171,6 +172,12 @@ class Harmonised:
             cells = pa.array([*(getattr(outcome, name) for outcome in flat), *texts], pa.string())
             made_columns[name] = cells.take(pa.array(np.where(of_flat, picked, len(flat) + behind)))
         made_columns |= self._of_rows(raw)
+        asked = [self._survey.dater(source.table, source.name) for source in sources]
+        if any(asked):
+            days, given = own_days(batch, sources, column, columns["value"], asked, self._tally)
+            stated = pa.array(days[rows] != "")
+            made_columns["date"] = pc.if_else(stated, pa.array(days[rows], pa.string()), made_columns["date"])
+            made_columns["raw_date"] = pc.if_else(stated, pa.array(given[rows], pa.string()), made_columns["raw_date"])
         # The CDM's adapter leaves the cell empty and keeps the text: the look-up failed, nobody left it out.
         failed = pc.and_(pc.equal(made_columns["rule"], "missing"), pc.equal(made_columns["raw_value"], "NOT FOUND"))
         made_columns["rule"] = pc.if_else(failed, "not-found", made_columns["rule"])
@@ -183,7 +190,11 @@ class Harmonised:
     def _tell_unnamed(self, batch: pa.RecordBatch, sources: list[Source], first: Indices, column: Indices) -> None:
         """Count the cells of columns that nobody knows, each column with its first row."""
         counts = np.bincount(column, minlength=len(sources))
-        odd = [number for number, source in enumerate(sources) if not source.rules]
+        odd = [
+            number
+            for number, source in enumerate(sources)
+            if not source.rules and not self._survey.dates_others(source.table, source.name)
+        ]
         at = pa.array(first[odd], pa.int64())
         places = zip(batch["file"].take(at).to_pylist(), batch["row"].take(at).to_pylist(), strict=True)
         for number, (file, row) in zip(odd, places, strict=True):
@@ -200,11 +211,11 @@ class Harmonised:
         """What the cells of some rows mean: outcomes, each row's first among them (rows,), and how many (rows,)."""
         if not len(rows):
             return [], _NOTHING, _NOTHING
-        beside = {name: (at[rows], texts) for name, (at, texts) in _beside(batch, sources, column, columns).items()}
+        near = {name: (at[rows], texts) for name, (at, texts) in beside(batch, sources, column, columns).items()}
         column = column[rows]
         cells = {name: (columns[name][0][rows], columns[name][1]) for name in ("value", "unit", "code")}
         keys = [(column, len(sources)), *((at, len(texts)) for at, texts in cells.values())]
-        keys += [(at, len(texts) + 1) for at, texts in beside.values()]
+        keys += [(at, len(texts) + 1) for at, texts in near.values()]
         first, kind = together(keys)
         counts = np.bincount(kind, minlength=len(first))
         at_first = pa.array(rows[first])
@@ -216,7 +227,7 @@ class Harmonised:
         for number, row in enumerate(first):
             source = sources[column[row]]
             text, unit, code = (texts[at[row]] for at, texts in cells.values())
-            asked = tuple((name, texts[at[row]] if at[row] < len(texts) else "") for name, (at, texts) in beside.items()
+            asked = tuple((name, texts[at[row]] if at[row] < len(texts) else "") for name, (at, texts) in near.items()
                           if name in source.columns)  # fmt: skip
             made = self._decided(source, text, unit, code, asked)
             place = int(counts[number]), files[number] or "", numbers[number] or 0
@@ -308,31 +319,6 @@ def _whole_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         if cut:
             yield batch.slice(0, cut)
     yield from carried
-
-
-def _beside(
-    batch: pa.RecordBatch, sources: Sequence[Source], column: Indices, columns: dict[str, tuple[Indices, list[str]]]
-) -> dict[str, tuple[Indices, list[str]]]:
-    """Cells of the same row that rules ask for: per folded column, each row's position in the list of texts.
-
-    The position behind the list's end stands for: no such cell, or not asked for.
-    """
-    asked = list(dict.fromkeys(chain.from_iterable(source.columns for source in sources)))
-    if not asked:
-        return {}
-    at, texts = columns["value"]
-    keys = [columns["table"][0], *(encoded(batch[name])[0] for name in ("patient_id", "file"))]
-    keys.append(batch["row"].to_numpy(zero_copy_only=False))
-    number = runs(keys)
-    found = {}
-    for name in asked:
-        gives = np.array([fold_name(s.name) == name or fold_name(s.name.rpartition(".")[2]) == name for s in sources])
-        needs = np.array([name in s.columns for s in sources])
-        of_row = np.full(int(number[-1]) + 1, len(texts), np.int64)
-        rows = np.flatnonzero(gives[column])
-        of_row[number[rows]] = at[rows]
-        found[name] = (np.where(needs[column], of_row[number], len(texts)), texts)
-    return found
 
 
 def harmonise(rows: Iterable[ClinicalRow], *, mapping: Mappings | None = None) -> tuple[list[Value], list[Finding]]:

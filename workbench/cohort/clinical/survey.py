@@ -9,6 +9,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
+from workbench.cohort.clinical.dated import daters, may_date
 from workbench.cohort.clinical.deciding import DATED, MISSING, Source
 from workbench.cohort.clinical.rules.dates import WAYS, order_of, proof_of
 from workbench.cohort.vocabulary.folding import fold, fold_name
@@ -62,6 +63,7 @@ class Survey:
         self._done: dict[tuple[str, str], Source] = {}
         self._stated: set[tuple[str, str]] = set()
         self._dashes: dict[tuple[str, str], tuple[int, str, int]] = {}
+        self._daters: dict[str, dict[str, str]] = {}
         self._days: Counter[tuple[str, str]] = Counter()
         self._day_place: dict[tuple[str, str], tuple[str, int]] = {}
 
@@ -69,7 +71,7 @@ class Survey:
         """Whether the cells of a column are to be looked at."""
         key = (table, name)
         if key not in self._wanted:
-            self._wanted[key] = self.dated(table, name) or self._lettered(table, name)
+            self._wanted[key] = self.dated(table, name) or may_date(name) or self._lettered(table, name)
         return self._wanted[key]
 
     def dated(self, table: str, name: str) -> bool:
@@ -91,7 +93,7 @@ class Survey:
     def note(self, table: str, name: str, text: str, count: int, file: str, row: int) -> None:
         """Take notice of one distinct cell of a column."""
         key = (table, name)
-        if _DAY_NUMBER.fullmatch(text.strip()) and (name == DAY or self.dated(table, name)):
+        if _DAY_NUMBER.fullmatch(text.strip()) and (name == DAY or self.dated(table, name) or may_date(name)):
             self._days[key] += count
             self._day_place.setdefault(key, (file, row))
         if proof := proof_of(text.strip()):
@@ -114,6 +116,22 @@ class Survey:
     def holds(self, variable: str) -> bool:
         """Whether some column seen is of a variable."""
         return any(variable in rule.variables for source in self._rules.values() for rule in source.rules)
+
+    def dater(self, table: str, name: str) -> str:
+        """Column of the same row that holds the day of a column's values; empty where there is none."""
+        if table not in self._daters:
+            columns = {
+                column: tuple(target for rule in source.rules for target in rule.variables)
+                for (of, column), source in self._rules.items()
+                if of == table
+            }
+            self._daters[table] = daters(columns)
+        return self._daters[table].get(name, "")
+
+    def dates_others(self, table: str, name: str) -> bool:
+        """Whether a column holds the day of another's values."""
+        self.dater(table, name)
+        return name in self._daters[table].values()
 
     def source(self, table: str, name: str) -> Source:
         """A column with what all of it says."""

@@ -160,6 +160,7 @@ class _Told:
     def __init__(self, studies: Iterable[StudyRef]) -> None:
         self._by_key: dict[tuple[str, str], StudyRef] = {}
         self._used: set[tuple[str, str]] = set()
+        self._days: dict[str, int] = defaultdict(int)
         self._twice: dict[str, int] = defaultdict(int)
         #: Patient -> studies whose date in the table is another one than in the headers.
         self.other_day: dict[str, set[str]] = defaultdict(set)
@@ -168,6 +169,8 @@ class _Told:
             known = self._by_key.setdefault(key, ref)
             if (known.timepoint, known.offset) != (ref.timepoint, ref.offset):
                 self._twice[ref.patient_id] += 1
+            elif known.date != ref.date:
+                self._days[ref.patient_id] += 1
 
     def of(self, patient: str, uid: str, folder: str) -> StudyRef | None:
         for key in ((patient, uid), ("", uid), (patient, folder), ("", folder)):
@@ -184,6 +187,10 @@ class _Told:
         found += [
             Finding("timepoint-conflict", "tables state two timepoints for one study", patient_id=patient, count=count)
             for patient, count in sorted(self._twice.items())
+        ]
+        found += [
+            Finding("timepoint-conflict", "tables state two dates for one study", patient_id=patient, count=count)
+            for patient, count in sorted(self._days.items())
         ]
         if unused := len(self._by_key.keys() - self._used):
             found.append(Finding("timepoint-unused", f"{unused} rows", count=unused))
@@ -227,7 +234,12 @@ def _number(patient: str, visits: list[_Visit]) -> list[Finding]:
     derived = [visit for visit in visits if not visit.declared]
     for several in tied:
         if any(visit in derived for visit in several):
-            how = "in the order of their times" if len({ranks[v] for v in several}) > 1 else "no time tells them apart"
+            timeless = sum(not visit.time for visit in several)
+            how = "no time tells them apart"
+            if len({ranks[v] for v in several}) > 1:
+                how = "in the order of their times"
+            elif 0 < timeless < len(several):
+                how = f"not told apart, for {timeless} of them state no time"
             text = f"{len(several)} studies on one day, {how}"
             findings.append(Finding("timepoint-tie", text, patient_id=patient, count=len(several)))
     if unordered := [visit for visit in derived if visit.rule in ("undated", "nothing known")]:

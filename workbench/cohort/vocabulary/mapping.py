@@ -155,6 +155,18 @@ def _by_name(variable: str) -> tuple[Rule, ...]:
     return _by_name_and_unit(fold_name(variable.rpartition(".")[2]))
 
 
+def named(name: str) -> tuple[str, ...]:
+    """Variables that the vocabulary knows under a name; none where it has none.
+
+    Examples
+    --------
+    >>> named("PSA"), named("psa_taken")
+    (('psa',), ())
+    """
+    rules = _by_name(name)
+    return rules[0].variables if rules else ()
+
+
 def _by_name_and_unit(key: str) -> tuple[Rule, ...]:
     """Rule of a column whose name ends in its unit: ``tumour_size_mm``, ``age_months``."""
     from workbench.cohort.clinical.rules.units import factor, ucum
