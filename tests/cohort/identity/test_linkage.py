@@ -85,8 +85,8 @@ def test_rows_that_name_nobody_are_told(pristine: list[Path], tmp_path: Path) ->
     text = "row(s) of the linkage table name"
     alike = "but for case, leading zeros or signs 1 would"
     assert rows == [
-        ("", "linkage-elsewhere", "note", f"1 {text} nodes that were not opened", "", 1),
         ("north", "linkage-unused", "serious", f"1 {text} no patient of the node; {alike}", "", 1),
+        ("north, south", "linkage-elsewhere", "note", f"1 {text} nodes that were not opened", "", 1),
         ("south", "linkage-unused", "serious", f"2 {text} no patient of the node; {alike}", "", 2),
     ]
 

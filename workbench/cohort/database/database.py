@@ -212,9 +212,8 @@ class Database:
         if not self._narrowed:
             return "true"
         return """
-            (f.node = '' or exists (select 1 from kept_patients k
-                where list_contains(string_split(f.node, ', '), k.node)
-                    and (f.patient_id = '' or k.patient_id = f.patient_id)))
+            exists (select 1 from kept_patients k where list_contains(string_split(f.node, ', '), k.node)
+                and (f.patient_id = '' or k.patient_id = f.patient_id))
             and (f.series_uid = ''
                 or exists (select 1 from kept_series k where k.SeriesInstanceUID = f.series_uid)
                 or not exists (select 1 from all_series a where a.SeriesInstanceUID = f.series_uid))"""

@@ -50,7 +50,8 @@ from (select p.node, p.spelling in (select t.spelling from spelt_patients t wher
     from persons p anti join spelt_patients s on s.node = p.node and s.patient_id = p.patient_id)
 group by node
 union all
-select '', 'linkage-elsewhere', n || ' row(s) of the linkage table name nodes that were not opened', '', '', n
+select (select string_agg(distinct node, ', ' order by node) from spelt_patients), 'linkage-elsewhere',
+    n || ' row(s) of the linkage table name nodes that were not opened', '', '', n
 from elsewhere where n > 0
 """
 
