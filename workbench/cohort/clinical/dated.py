@@ -105,15 +105,19 @@ def own_days(
         cell_of_row[number[there]] = at[there]
         own = np.flatnonzero(column == mine)
         cell = cell_of_row[number[own]]
-        for distinct in np.unique(cell[cell >= 0]):
-            text, rows = texts[distinct].strip(), own[cell == distinct]
-            day = _day(sources[of], text)
-            if day in placeholders():
-                first = int(rows[0])
+        own, cell = own[cell >= 0], cell[cell >= 0]
+        distinct, kind = np.unique(cell, return_inverse=True)
+        stated = np.array([texts[i].strip() for i in distinct], object)
+        read = np.array([_day(sources[of], text) for text in stated], object)
+        for number_of, count in enumerate(np.bincount(kind, minlength=len(distinct))):
+            if read[number_of] in placeholders():
+                first = int(own[np.argmax(kind == number_of)])
                 place = batch["file"][first].as_py() or "", batch["row"][first].as_py() or 0
-                tally.note("date-placeholder", dater, len(rows), *place)
-            elif day:
-                days[rows], given[rows] = day, text
+                tally.note("date-placeholder", dater, int(count), *place)
+                read[number_of] = ""
+        stated[read == ""] = ""
+        if len(own):
+            days[own], given[own] = read[kind], stated[kind]
     return days, given
 
 
