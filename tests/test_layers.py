@@ -36,7 +36,7 @@ FLOOR_0 = {"arguments", "errors", "findings", "options", "processes", "progress"
 UNKNOWN = {"dicom": {"xarray", "pandas", "highdicom"}}
 PLOTTING = {"matplotlib"}
 #: What must not be loaded by the light entrances.
-HEAVY = ["pandas", "xarray", "pydicom", "matplotlib", "papermill"]
+HEAVY = ["pandas", "xarray", "pydicom", "matplotlib", "papermill", "pyarrow"]
 
 
 @functools.cache

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.arguments import checked
-from workbench.cohort.clinical.harmonise import variables
 from workbench.cohort.database.database import GROUPED_FINDINGS, Database, Step
 from workbench.cohort.database.engine import ORDER_OF_VALUES
 from workbench.cohort.images.together import Images
 from workbench.cohort.questions.asking import Questions
 from workbench.cohort.tables.store import Stored
+from workbench.cohort.vocabulary.tables import variables
 from workbench.errors import AmbiguousSeries, QueryError, SeriesNotFound
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from workbench.extracts.centres import Centres
 from workbench.extracts.columns import asked
 from workbench.extracts.reading import ReadOptions
 from workbench.extracts.record import StudyRef
-from workbench.extracts.rows import BATCH_ROWS, CLINICAL, Clinical
+from workbench.extracts.rows import BATCH_ROWS, Clinical, clinical_columns
 from workbench.extracts.survey import Survey, watched
 from workbench.extracts.tables import Row, Table, read_table
 from workbench.extracts.tree import Tree
@@ -160,7 +160,7 @@ def surveyed(path: Path, file: str, how: ReadOptions) -> list[tuple[Table, Surve
 
 
 def batches(table: Table, seen: Survey) -> Iterator[pa.RecordBatch]:
-    """Values of a table in long form, one per cell: Arrow batches (rows, columns of ``CLINICAL``).
+    """Values of a table in long form, one per cell: Arrow batches (rows, columns of :func:`clinical_columns`).
 
     Examples
     --------
@@ -220,7 +220,8 @@ def _batch(table: Table, seen: Survey, rows: list[Row]) -> pa.RecordBatch:
     if not whole:
         cells = ((row.raw[i], row.cells[i]) for row in rows for i in variables)
         given["raw"] = text(["" if raw == cell else raw for raw, cell in cells])
-    return pa.RecordBatch.from_arrays([given.get(f.name, constant("")) for f in CLINICAL], schema=CLINICAL)
+    schema = clinical_columns()
+    return pa.RecordBatch.from_arrays([given.get(f.name, constant("")) for f in schema], schema=schema)
 
 
 def _studies(table: Table, seen: Survey) -> Iterator[StudyRef]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from itertools import islice, zip_longest
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,15 @@ class ClinicalRow:
     raw: str = ""
 
 
-#: Columns of a batch: the fields of :class:`ClinicalRow`.
-CLINICAL: Final = pa.schema([(f.name, pa.int64() if f.name == "row" else pa.string()) for f in fields(ClinicalRow)])
+@cache
+def clinical_columns() -> pa.Schema:
+    """Columns of a batch: the fields of :class:`ClinicalRow`."""
+    # Imported where it is needed: an extract that is known opens without it.
+    import pyarrow as pa
+
+    return pa.schema([(f.name, pa.int64() if f.name == "row" else pa.string()) for f in fields(ClinicalRow)])
+
+
 #: Rows of a batch at most, so that memory stays flat however large a table is.
 BATCH_ROWS: Final = 65_536
 
@@ -56,7 +65,7 @@ class Clinical:
     Parameters
     ----------
     sources : sequence of callable
-        One per table: each call gives Arrow batches with the columns :data:`CLINICAL`.
+        One per table: each call gives Arrow batches with the columns :func:`clinical_columns`.
 
     Examples
     --------
@@ -78,13 +87,13 @@ class Clinical:
         return Clinical((*self._sources, *other._sources))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Arrow batches (rows, columns of :data:`CLINICAL`), one in memory at a time."""
+        """Arrow batches (rows, columns of :func:`clinical_columns`), one in memory at a time."""
         for source in self._sources:
             yield from source()
 
     def __iter__(self) -> Iterator[ClinicalRow]:
         for batch in self.batches():
-            columns = [batch.column(name).to_pylist() for name in CLINICAL.names]
+            columns = [batch.column(name).to_pylist() for name in clinical_columns().names]
             for cells in zip(*columns, strict=True):
                 yield ClinicalRow(*cells)
 
@@ -106,7 +115,9 @@ class Clinical:
 
 def batched(rows: Iterable[ClinicalRow]) -> Iterator[pa.RecordBatch]:
     """Arrow batches of rows that may be more than memory holds."""
-    waiting = iter(rows)
+    import pyarrow as pa
+
+    waiting, schema = iter(rows), clinical_columns()
     while some := list(islice(waiting, BATCH_ROWS)):
-        columns = [pa.array([getattr(row, f.name) for row in some], f.type) for f in CLINICAL]
-        yield pa.RecordBatch.from_arrays(columns, schema=CLINICAL)
+        columns = [pa.array([getattr(row, f.name) for row in some], f.type) for f in schema]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.arguments import allowed, checked
@@ -65,7 +66,7 @@ def extracts(cohort: Cohort) -> Catalogue:
         given |= {name: row[name] or None for name in _OWN if name not in given}
         for name, value in given.items():
             columns[name].append(value)
-    table = pa.table({name: pa.array(content, _TYPES.get(name, pa.string())) for name, content in columns.items()})
+    table = pa.table({name: pa.array(content, _types().get(name, pa.string())) for name, content in columns.items()})
     return Catalogue(
         f"{len(cohort.nodes)} node(s)", {"series": "select * from kept"}, held={"kept": table},
         notes=("not sealed: counts are of what was found, nothing was verified",),
@@ -153,7 +154,9 @@ _SHARED = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescript
 _OWN = (*_SHARED, "StudyDate")
 
 
+@cache
 def _types() -> dict[str, Any]:
+    # Imported where it is needed: an extract that is known opens without it.
     import pyarrow as pa
 
     words = pa.list_(pa.string())
@@ -162,9 +165,6 @@ def _types() -> dict[str, Any]:
         "transfer_syntaxes": words, "commercial_use": pa.bool_(), "study_date": pa.date32(),
         "n_instances": pa.int64(), "size_bytes": pa.int64(),
     }  # fmt: skip
-
-
-_TYPES = _types()
 
 
 def _day(text: str | None) -> Any:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from workbench.cohort.clinical.harmonise import variables
 from workbench.cohort.clinical.rules.read import UNMAPPED
+from workbench.cohort.vocabulary.tables import variables
 
 #: Variables that are of the patient and of no day, whichever row of a table they stand in.
 OF_PATIENT: Final = (

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from workbench.cohort.clinical.harmonise import variables
 from workbench.cohort.database.cases import CASES, LABEL, clinical_view
 from workbench.cohort.database.working import connected, quoted
 from workbench.cohort.identity.spellings import folded
 from workbench.cohort.tables.store import BASE, TABLES, Stored
+from workbench.cohort.vocabulary.tables import variables
 from workbench.errors import QueryError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from workbench.arguments import alike
-from workbench.cohort.clinical.harmonise import variables
+from workbench.cohort.vocabulary.tables import variables
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from workbench.arguments import checked, is_text, short
-from workbench.cohort.clinical.harmonise import variables
 from workbench.cohort.database.doubts import Doubt, as_html
 from workbench.cohort.questions import small
 from workbench.cohort.questions.attrition import ALL, named_condition
+from workbench.cohort.vocabulary.tables import variables
 from workbench.errors import UsageError
 from workbench.options import options
 

@@ -7,8 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.arguments import checked
-from workbench.cohort.clinical.harmonise import variables
 from workbench.cohort.tables.times import day
+from workbench.cohort.vocabulary.tables import variables
 from workbench.errors import UsageError
 from workbench.options import options
 

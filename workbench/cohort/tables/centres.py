@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.cohort.tables.spool import Spool
 from workbench.cohort.tables.store import BASE, Stored, keep, known, store
 from workbench.cohort.vocabulary.mapping import Mappings
 from workbench.extracts.record import Extract
@@ -21,6 +20,8 @@ from workbench.writing import write_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from workbench.cohort.tables.spool import Spool
 
 _CODE: Final = "centre-unclear"
 
@@ -147,6 +148,8 @@ def _values_of(whole: Stored, node_of: Mapping[str, str], nodes: list[str]) -> d
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
+
+    from workbench.cohort.tables.spool import Spool
 
     schema = pq.read_schema(whole.table("values"))
     spools = {node: Spool(schema) for node in nodes}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from workbench.errors import EmptyExtract
 from workbench.extracts.cdm.checks import Checks
@@ -23,6 +22,9 @@ from workbench.extracts.record import Clinical, Extract
 from workbench.extracts.rows import batched
 from workbench.extracts.tree import Sample, Tree, join
 from workbench.findings import Finding
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NAME = "cdm"
 #: Options it understands.
