@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -32,6 +33,8 @@ _EACH: Final = {
     "masks": "str | Iterable[str] | None", "link_roots": "Paths | None", "mapping": "PathLike | None",
     "modalities": "Mapping[str, str] | None",
 }  # fmt: skip
+#: Wall time in multiples of processor time from which on a folder was waited for.
+WAITING: Final = 2.5
 T = TypeVar("T")
 PathLike = str | os.PathLike[str]
 Paths = PathLike | Iterable[PathLike]
@@ -290,7 +293,8 @@ def _recalled(
 ) -> Iterator[tuple[Path, Asked, list[Stored] | None]]:
     """Each extract with the question, and its tables where nothing changed since they were made.
 
-    The folders are looked at side by side: most of the time goes into the file system.
+    Where the file system lets wait, as one on a network does, folders are looked at side by side; on a disk at hand one
+    after another, for threads would only get in each other's way.
     """
 
     def one(folder: Path) -> tuple[Asked, list[Stored] | None]:
@@ -301,8 +305,11 @@ def _recalled(
         asked = Asked.now(folder, **how, link_roots=told, sure=sure)
         return asked, recall(asked)
 
-    with ThreadPoolExecutor(min(options.workers, len(folders))) as pool:
-        found = list(pool.map(one, folders))
+    wall, processor = time.perf_counter(), time.thread_time()
+    found = [one(folder) for folder in folders[:1]]
+    waited = time.perf_counter() - wall > WAITING * (time.thread_time() - processor)
+    with ThreadPoolExecutor(min(options.workers, len(folders)) if waited else 1) as pool:
+        found += pool.map(one, folders[1:])
     for folder, (asked, stored) in zip(folders, found, strict=True):
         yield folder, asked, stored
 

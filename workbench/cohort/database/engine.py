@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Values that are held in memory at most, of all extracts together.
-VALUES_HELD = 250_000
+VALUES_HELD = 100_000
 #: Columns that rows of values are in the order of.
 ORDER_OF_VALUES: Final = "node, patient_id, timepoint, variable"
 #: Who and what is told of in values, once per timepoint: what most questions want to know of them.
