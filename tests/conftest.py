@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -107,3 +109,13 @@ def cohort(federation: Path) -> Cohort:
     from workbench.cohort import open_cohort
 
     return open_cohort(str(federation / "extracts" / "*"), link_roots=[federation / "datalake"])
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Signals mean what they meant: a command that is over ignores them until its process ends; this one goes on."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -12,7 +12,7 @@ from tests import factories
 from tests.strategies import Element, part10
 from workbench.dicom import reading
 from workbench.dicom.headers.heads import Heads
-from workbench.dicom.headers.stamps import stamp_of
+from workbench.dicom.headers.stamps import identity_of, stamp_of
 from workbench.dicom.headers.walk import EXPLICIT_LE
 from workbench.dicom.listing import FileEntry
 from workbench.dicom.reading import Reader, read_file
@@ -20,7 +20,7 @@ from workbench.dicom.reading import Reader, read_file
 
 def entry(path: Path) -> FileEntry:
     facts = path.stat()
-    return FileEntry(path.name, facts.st_size, facts.st_mtime_ns, stamp_of(facts))
+    return FileEntry(path.name, facts.st_size, facts.st_mtime_ns, stamp_of(facts), identity_of(facts))
 
 
 def long_header(path: Path, filler: int) -> Path:

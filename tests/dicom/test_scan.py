@@ -22,10 +22,14 @@ from tests.conftest import ROOT
 from tests.strategies import Element, part10
 from workbench.dicom import reading
 from workbench.dicom import scan as module
+from workbench.dicom.headers.stamps import identity_of
 from workbench.dicom.headers.walk import EXPLICIT_LE
 from workbench.dicom.index import HeaderIndex
 from workbench.dicom.listing import Place
+from workbench.dicom.pixels.frame_refs import frame_refs
 from workbench.dicom.scan import scan
+from workbench.dicom.series import iterate_series
+from workbench.dicom.values.value_map import value_map
 from workbench.errors import WriteError
 
 
@@ -526,3 +530,15 @@ def test_files_under_one_anothers_names_are_read_again_though_sizes_and_times_ar
         (tmp_path / name / "1.dcm").write_bytes(content)
         os.utime(tmp_path / name / "1.dcm", ns=(10**18, 10**18))
     assert scan(tmp_path, places=places, index=index).table["PatientID"].to_pylist() == ["A", "B"]
+
+
+def test_a_backup_by_hard_links_costs_reading_headers_again_and_no_load(tmp_path: Path) -> None:
+    factories.stack(tmp_path / "data", range(3))
+    index = HeaderIndex(tmp_path / "index")
+    table = scan(tmp_path / "data", index=index).table
+    for path in (tmp_path / "data").iterdir():
+        os.link(path, tmp_path / f"kept-{path.name}")
+    plan = next(iterate_series(table, tmp_path / "data")).plans[0]
+    refs = frame_refs(plan.rows, tmp_path / "data", value_map(plan.rows))
+    assert all(identity_of(os.stat(ref.path)) == ref.identity for ref in refs)
+    assert scan(tmp_path / "data", index=index).n_read == 3

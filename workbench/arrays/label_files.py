@@ -12,7 +12,7 @@ from typing import Any, Final
 import xarray as xr
 
 from workbench.arrays.opening import headers_of
-from workbench.dicom.headers.stamps import stamp_of
+from workbench.dicom.headers.stamps import identity_of
 from workbench.errors import EmptyExtract, LabelError, PathNotFound, UsageError
 from workbench.findings import Finding
 from workbench.labels import describe
@@ -63,7 +63,7 @@ class LabelFile:
     path: Path
     #: What to call it in findings, relative to its extract.
     name: str
-    #: Bytes and stamp when it was indexed; None where it was not.
+    #: Bytes, and which file it was, when it was indexed; None where it was not.
     indexed: tuple[int, int] | None = None
 
     @property
@@ -79,7 +79,7 @@ class LabelFile:
             facts = self.path.stat()
         except OSError:
             return True
-        return (facts.st_size, stamp_of(facts)) != self.indexed
+        return (facts.st_size, identity_of(facts)) != self.indexed
 
 
 @dataclass(slots=True)
@@ -180,7 +180,7 @@ def named_as_masks(folder: Path, *, root: Path) -> list[LabelFile]:
         words = re.findall(r"[a-z]+", path.name.lower())
         if file.is_nifti and MASK_WORDS & set(words) and path.is_file() and not path.is_symlink():
             facts = path.stat()
-            found.append(LabelFile(path, file.name, (facts.st_size, stamp_of(facts))))
+            found.append(LabelFile(path, file.name, (facts.st_size, identity_of(facts))))
     return found
 
 
@@ -245,14 +245,14 @@ def _below(
         table, base, _ = headers_of(list(paths) if len(paths) > 1 else paths[0], link_roots=link_roots)
     except EmptyExtract:
         return [], []
-    columns = ["path", "size", "stamp", "kind", "referenced_series", "SOPInstanceUID", "header_digest"]
+    columns = ["path", "size", "identity", "kind", "referenced_series", "SOPInstanceUID", "header_digest"]
     rows = [row for row in table.select(columns).to_pylist() if row["kind"] in _KINDS]
     found = OnePerUid()
     findings: list[Finding] = []
     for row in sorted(rows, key=lambda row: str(row["path"])):
         path = base.joinpath(*row["path"].split("/"))
         name = Path(os.path.relpath(path, root)).as_posix()
-        file = LabelFile(path, name, (row["size"], row["stamp"]))
+        file = LabelFile(path, name, (row["size"], row["identity"]))
         named = row["referenced_series"] or ()
         if series in named:
             found.add(file, row)

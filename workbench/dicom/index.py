@@ -19,7 +19,7 @@ from workbench.dicom.headers.wanted import KEPT, Wanted
 from workbench.writing import aside
 
 #: Raised by one whenever the meaning of a column changes.
-FORMAT: Final = 5
+FORMAT: Final = 6
 
 _KEY: Final = b"workbench.headers"
 

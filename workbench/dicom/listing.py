@@ -15,7 +15,7 @@ from operator import attrgetter, lt
 from pathlib import Path
 from typing import Final, NamedTuple, overload
 
-from workbench.dicom.headers.stamps import stamp_of
+from workbench.dicom.headers.stamps import identity_of, stamp_of
 from workbench.findings import Finding
 from workbench.progress import Advance, task
 
@@ -41,6 +41,8 @@ class FileEntry(NamedTuple):
     mtime_ns: int
     #: What tells that it is the file it was; see :func:`workbench.dicom.headers.stamps.stamp_of`.
     stamp: int = 0
+    #: Which file it is; see :func:`workbench.dicom.headers.stamps.identity_of`.
+    identity: int = 0
 
 
 class Files(Sequence[FileEntry]):
@@ -48,21 +50,24 @@ class Files(Sequence[FileEntry]):
 
     Parameters
     ----------
-    paths, sizes, times, stamps : list
+    paths, sizes, times, stamps, identities : list
         As of :class:`FileEntry`, in any order; they are kept sorted by path.
 
     Examples
     --------
-    >>> found = Files(["b", "a"], [2, 1], [20, 10], [7, 8])
+    >>> found = Files(["b", "a"], [2, 1], [20, 10], [7, 8], [5, 6])
     >>> found[0], len(found), found.sizes
-    (FileEntry(path='a', size=1, mtime_ns=10, stamp=8), 2, [1, 2])
+    (FileEntry(path='a', size=1, mtime_ns=10, stamp=8, identity=6), 2, [1, 2])
     """
 
-    def __init__(self, paths: list[str], sizes: list[int], times: list[int], stamps: list[int]) -> None:
+    def __init__(
+        self, paths: list[str], sizes: list[int], times: list[int], stamps: list[int], identities: list[int]
+    ) -> None:
         if not all(map(lt, paths, islice(paths, 1, None))):
             order = sorted(range(len(paths)), key=paths.__getitem__)
             paths = [paths[row] for row in order]
-            sizes, times, stamps = ([column[row] for row in order] for column in (sizes, times, stamps))
+            columns = (sizes, times, stamps, identities)
+            sizes, times, stamps, identities = ([column[row] for row in order] for column in columns)
         #: POSIX paths relative to the root, links unresolved.
         self.paths: Final = paths
         #: Bytes.
@@ -71,6 +76,8 @@ class Files(Sequence[FileEntry]):
         self.times: Final = times
         #: What tells that they are the files they were.
         self.stamps: Final = stamps
+        #: Which files they are.
+        self.identities: Final = identities
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -86,10 +93,10 @@ class Files(Sequence[FileEntry]):
     @overload
     def __getitem__(self, row: slice) -> list[FileEntry]: ...
     def __getitem__(self, row: int | slice) -> FileEntry | list[FileEntry]:
-        columns = self.paths, self.sizes, self.times, self.stamps
+        columns = self.paths, self.sizes, self.times, self.stamps, self.identities
         if isinstance(row, slice):
             return list(map(FileEntry, *(column[row] for column in columns)))
-        return FileEntry(self.paths[row], self.sizes[row], self.times[row], self.stamps[row])
+        return FileEntry(self.paths[row], self.sizes[row], self.times[row], self.stamps[row], self.identities[row])
 
 
 def _is_utf8(name: str) -> bool:
@@ -155,7 +162,7 @@ def survey(
     walk = _Walk(str(root), tuple(os.path.realpath(folder) for folder in (root, *allowed_roots)), advance)
     for place in places:
         walk.place(place)
-    files = Files(walk.paths, walk.sizes, walk.times, walk.stamps)
+    files = Files(walk.paths, walk.sizes, walk.times, walk.stamps, walk.identities)
     return Listing(files, walk.findings, sorted(walk.links.items()), sorted(walk.folders))
 
 
@@ -171,6 +178,7 @@ class _Walk:
         self.sizes: list[int] = []
         self.times: list[int] = []
         self.stamps: list[int] = []
+        self.identities: list[int] = []
         self.findings: list[Finding] = []
         self.links: dict[str, str] = {}
         self.folders: list[str] = []
@@ -216,6 +224,7 @@ class _Walk:
                 self.sizes.append(facts.st_size)
                 self.times.append(facts.st_mtime_ns)
                 self.stamps.append(stamp_of(facts))
+                self.identities.append(identity_of(facts))
         elif stat.S_ISDIR(facts.st_mode):
             self._folder(full, name, facts, place.recursive)
 
@@ -224,7 +233,7 @@ class _Walk:
         pending: list[tuple[str, str, os.stat_result]] = [(full, name, facts)]
         seen_files = self.seen_files
         add_path, add_size = self.paths.append, self.sizes.append
-        add_time, add_stamp = self.times.append, self.stamps.append
+        add_time, add_stamp, add_identity = self.times.append, self.stamps.append, self.identities.append
         while pending:
             folder, prefix, facts = pending.pop()
             seen = (facts.st_dev, facts.st_ino, recursive)
@@ -258,6 +267,7 @@ class _Walk:
                         add_size(inner.st_size)
                         add_time(inner.st_mtime_ns)
                         add_stamp(stamp_of(inner))
+                        add_identity(identity_of(inner))
                 elif recursive and stat.S_ISDIR(inner.st_mode):
                     (links if is_link else subfolders).append((entry.path, path, inner))
             self.advance(len(self.paths) - before)

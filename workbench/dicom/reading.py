@@ -36,9 +36,10 @@ LONG_READ: Final = 64 * 1024
 
 _OWN_FIELDS: Final = (
     ("path", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("stamp", pa.int64()),
-    ("status", pa.string()), ("kind", pa.string()), ("reader", pa.string()), ("TransferSyntaxUID", pa.string()),
-    ("pixel_offset", pa.int64()), ("pixel_length", pa.int64()), ("pixel_float", pa.bool_()),
-    ("header_digest", pa.string()), ("referenced_series", pa.list_(pa.string())), ("frames", pa.binary()),
+    ("identity", pa.int64()), ("status", pa.string()), ("kind", pa.string()), ("reader", pa.string()),
+    ("TransferSyntaxUID", pa.string()), ("pixel_offset", pa.int64()), ("pixel_length", pa.int64()),
+    ("pixel_float", pa.bool_()), ("header_digest", pa.string()), ("referenced_series", pa.list_(pa.string())),
+    ("frames", pa.binary()),
 )  # fmt: skip
 
 
@@ -265,9 +266,10 @@ def table_of(rows: Sequence[Row], wanted: Wanted = KEPT) -> pa.Table:
 
 def _own(entries: Sequence[FileEntry], judgements: Sequence[Judgement], digests: list[str]) -> dict[str, pa.Array]:
     kinds = dict(_OWN_FIELDS)
-    paths, sizes, times, stamps = zip(*entries, strict=True) if entries else ((), (), (), ())
+    paths, sizes, times, stamps, identities = zip(*entries, strict=True) if entries else ((), (), (), (), ())
     own = {"path": pa.array(paths, pa.string()), "size": pa.array(sizes, pa.int64())}
     own |= {"mtime_ns": pa.array(times, pa.int64()), "stamp": pa.array(stamps, pa.int64())}
+    own |= {"identity": pa.array(identities, pa.int64())}
     own |= {"header_digest": pa.array(digests, pa.string())}
     own |= {"status": _texts([judgement.status for judgement in judgements])}
     own |= {"kind": _texts([judgement.kind for judgement in judgements])}

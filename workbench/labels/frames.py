@@ -145,7 +145,7 @@ def pixels_of(header: SegHeader, path: str | os.PathLike[str], *, name: str) -> 
             tag="BitsAllocated",
             remedy="ask the node for Explicit VR Little Endian",
         )
-    size, stamp = header.facts
+    size, identity = header.facts
     if header.syntax in NATIVE and header.syntax != DEFLATED_LE:
         needed = (count * rows * columns * bits + 7) // 8
         there = min(header.pixel_length, size - header.pixel_offset)
@@ -161,7 +161,7 @@ def pixels_of(header: SegHeader, path: str | os.PathLike[str], *, name: str) -> 
             if whole_fragments(file.fileno(), header.pixel_offset, size) < count:
                 raise LabelError("compressed pixels end early", file=name, tag="PixelData", remedy=_AGAIN)
     return FrameRef(
-        path=os.fspath(Path(path).absolute()), name=name, size=size, stamp=stamp, syntax=header.syntax,
+        path=os.fspath(Path(path).absolute()), name=name, size=size, identity=identity, syntax=header.syntax,
         offset=header.pixel_offset, length=header.pixel_length, frame=0, n_frames=count, rows=rows, columns=columns,
         # The whole of what is allocated is the label or fraction, whatever BitsStored says of it.
         samples=1, bits_allocated=bits, bits_stored=bits, high_bit=bits - 1, signed=False,

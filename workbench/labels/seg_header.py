@@ -19,7 +19,7 @@ from workbench.dicom.headers.elements import Declined, NeedMore, key, read_expli
 from workbench.dicom.headers.groups import after_meta
 from workbench.dicom.headers.groups_layouts import Items, Run, Wanted, values_of
 from workbench.dicom.headers.nested import skip_sequence
-from workbench.dicom.headers.stamps import stamp_of
+from workbench.dicom.headers.stamps import identity_of
 from workbench.dicom.headers.tags import PIXEL_DATA
 from workbench.dicom.headers.walk import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from workbench.errors import LabelError
@@ -132,7 +132,7 @@ def read_seg_header(path: str | os.PathLike[str], *, name: str) -> SegHeader:
     """
     with open(path, "rb") as file:
         facts = os.fstat(file.fileno())
-        stamp = (facts.st_size, stamp_of(facts))
+        stamp = (facts.st_size, identity_of(facts))
         size, amount = facts.st_size, _FIRST_READ
         while True:
             data = os.pread(file.fileno(), min(amount, size), 0)

@@ -12,7 +12,7 @@ import pytest
 
 from tests import factories
 from workbench.dicom.headers import deflated
-from workbench.dicom.headers.stamps import stamp_of
+from workbench.dicom.headers.stamps import identity_of
 from workbench.dicom.pixels.frames import FrameRef, frame_refs, read_frame
 from workbench.dicom.scan import scan
 from workbench.dicom.series import iterate_series
@@ -34,7 +34,7 @@ def rewritten(path: Path, body: bytes, ref: FrameRef) -> FrameRef:
         start = deflated._after_meta(file)[0]
     path.write_bytes(data[:start] + body)
     facts = path.stat()
-    return ref._replace(size=facts.st_size, stamp=stamp_of(facts))
+    return ref._replace(size=facts.st_size, identity=identity_of(facts))
 
 
 def read(ref: FrameRef) -> np.ndarray:

@@ -214,13 +214,13 @@ import numpy as np
 from workbench.dicom.pixels.frames import FrameRef, read_frame
 from workbench.errors import WorkbenchError
 import imagecodecs, os
-from workbench.dicom.headers.stamps import stamp_of
+from workbench.dicom.headers.stamps import identity_of
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 path, syntax = sys.argv[1:]
 data = open(path, "rb").read()
 facts = os.stat(path)
 for rows, columns in ((64, 64), (60000, 60000), (20000, 20000)):
-    ref = FrameRef(path, "name", facts.st_size, stamp_of(facts), syntax, 0, -1, 0, 1, rows, columns, 1, 16, 16, 15,
+    ref = FrameRef(path, "name", facts.st_size, identity_of(facts), syntax, 0, -1, 0, 1, rows, columns, 1, 16, 16, 15,
                    False, "MONOCHROME2", 1.0, 0.0)
     try:
         read_frame(ref, np.broadcast_to(np.uint16(0), (rows, columns)), checked=False)

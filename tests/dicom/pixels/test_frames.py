@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests import factories
-from workbench.dicom.headers.stamps import stamp_of
+from workbench.dicom.headers.stamps import identity_of
 from workbench.dicom.pixels import compressed as module
 from workbench.dicom.pixels.frames import FrameRef, frame_refs, read_frame, read_frames
 from workbench.dicom.scan import scan
@@ -224,7 +224,7 @@ def test_damaged_code_streams_are_typed_errors_or_pictures(name: str, tmp_path: 
         for at in random.integers(refs[0].offset + 8, len(data) - 8, 3):
             data[at] = random.integers(256)
         path.write_bytes(bytes(data))
-        ref = refs[0]._replace(stamp=stamp_of(path.stat()))
+        ref = refs[0]._replace(identity=identity_of(path.stat()))
         try:
             read_frame(ref, np.empty((6, 8), quantity.dtype), checked=quantity.checked)
         except DicomError as error:

@@ -16,7 +16,7 @@ from workbench.arrays.tree import lazy_tree
 from workbench.cohort.database.database import Database
 from workbench.cohort.tables.instances import masks_of, of_series
 from workbench.cohort.tables.store import Stored
-from workbench.dicom.headers.stamps import stamp_of
+from workbench.dicom.headers.stamps import identity_of
 from workbench.dicom.series import choose, choose_part
 from workbench.errors import SeriesNotFound, UsageError
 from workbench.findings import Finding
@@ -119,13 +119,13 @@ def _of(extract: Stored, dataset: xr.Dataset) -> xr.Dataset:
 
 def label_files(extract: Stored, series_uid: str) -> tuple[list[LabelFile], list[Finding]]:
     """Segmentations and structure sets that refer to a series, in order of path, and which of them are two in one."""
-    columns = ["path", "size", "stamp", "kind", "referenced_series", "SOPInstanceUID", "header_digest"]
+    columns = ["path", "size", "identity", "kind", "referenced_series", "SOPInstanceUID", "header_digest"]
     table = masks_of(extract, columns)
     found = OnePerUid()
     for row in sorted(table.to_pylist(), key=lambda row: row["path"]):
         if series_uid in (row["referenced_series"] or ()):
             place = extract.root.joinpath(*row["path"].split("/"))
-            found.add(LabelFile(place, row["path"], (row["size"], row["stamp"])), row)
+            found.add(LabelFile(place, row["path"], (row["size"], row["identity"])), row)
     return list(found.files.values()), found.findings
 
 
@@ -153,7 +153,7 @@ def nifti_files(extract: Stored, series_uid: str, database: Database) -> list[La
         if refers:
             place = extract.root.joinpath(*path.split("/"))
             facts = place.stat() if place.is_file() else None
-            found[path] = LabelFile(place, path, (facts.st_size, stamp_of(facts)) if facts else (-1, -1))
+            found[path] = LabelFile(place, path, (facts.st_size, identity_of(facts)) if facts else (-1, -1))
     return list(found.values())
 
 

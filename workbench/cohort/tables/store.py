@@ -38,7 +38,7 @@ BASE: Final = ("series", "parts", "values", "findings", "instances")
 #: These, and what is worked out from them once.
 TABLES: Final = (*BASE, "clinical")
 #: Raised by one whenever a column of a stored table changes its meaning.
-FORMAT: Final = 10
+FORMAT: Final = 11
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def _fragments(file: OpenFile, ref: FrameRef) -> list[tuple[int, int]]:
     starts = STARTS.get(codec.family, ()) if codec is not None else ()
     if ref.n_frames == 1:
         return frame_fragments(file.fd, ref.offset, ref.size, 1)[0]
-    key = (ref.path, ref.stamp, ref.offset)
+    key = (ref.path, ref.identity, ref.offset)
     # Held while searching, so that the threads of one load search a file once.
     with _tables_lock:
         table = _tables.get(key)

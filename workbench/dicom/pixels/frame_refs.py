@@ -20,8 +20,8 @@ class FrameRef(NamedTuple):
     name: str
     #: Bytes of the file when it was indexed.
     size: int
-    #: What told that it was this file; see :func:`workbench.dicom.headers.stamps.stamp_of`.
-    stamp: int
+    #: Which file it was; see :func:`workbench.dicom.headers.stamps.identity_of`.
+    identity: int
     #: Transfer syntax UID.
     syntax: str
     #: Byte offset of the pixel data value; 0 in deflated files.
@@ -111,7 +111,7 @@ def frame_refs(rows: pa.Table, root: str | os.PathLike[str], values: ValueMap) -
                 [folder + name.replace("/", os.sep) for name in names],
                 names,
                 column("size"),
-                column("stamp"),
+                column("identity"),
                 [syntax or "" for syntax in column("TransferSyntaxUID")],
                 column("pixel_offset"),
                 column("pixel_length"),

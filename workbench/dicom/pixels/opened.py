@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.dicom.headers.deflated import Inflated, inflate
-from workbench.dicom.headers.stamps import stamp_of
+from workbench.dicom.headers.stamps import identity_of
 from workbench.dicom.headers.walk import DEFLATED_LE
 from workbench.dicom.pixels.frame_refs import FrameRef
 from workbench.errors import ChangedFile, TruncatedFile
@@ -60,7 +60,7 @@ class OpenFile:
         self.picture_frame = -1
         self.fd = open_frame(ref)
         facts = os.fstat(self.fd)
-        if stamp_of(facts) != ref.stamp:
+        if identity_of(facts) != ref.identity:
             self.close()
             raise changed(ref)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from workbench.dicom.headers.stamps import stamp_of
+from workbench.dicom.headers.stamps import identity_of
 from workbench.dicom.headers.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from workbench.dicom.pixels.frame_refs import FrameRef
 from workbench.dicom.pixels.native import FLOAT_BITS, INTEGER_BITS, in_place
@@ -110,7 +110,7 @@ class _Files:
                     self.fd = -1
                 self.fd, self.path = open_frame(ref), ref.path
                 facts = os.fstat(self.fd)
-                if stamp_of(facts) != ref.stamp:
+                if identity_of(facts) != ref.identity:
                     raise changed(ref)
             if ref.length < n_bytes * ref.n_frames:
                 raise _short(ref)

@@ -65,7 +65,7 @@ def palettes(part: pa.Table, root: str | os.PathLike[str]) -> Palettes:
     Parameters
     ----------
     part : pyarrow.Table
-        Header rows with ``path``, ``size`` and ``stamp``.
+        Header rows with ``path``, ``size`` and ``identity``.
     root : path
         Folder that the paths are relative to.
     """
@@ -73,9 +73,9 @@ def palettes(part: pa.Table, root: str | os.PathLike[str]) -> Palettes:
     known: dict[str, Lut | None] = {}
     luts: list[Lut] = []
     unusable = 0
-    for name, size, stamp in zip(*(values(part, column) for column in ("path", "size", "stamp")), strict=True):
+    for name, size, identity in zip(*(values(part, column) for column in ("path", "size", "identity")), strict=True):
         if name not in known:
-            found = _read(os.path.join(os.fspath(root), *name.split("/")), size, stamp)
+            found = _read(os.path.join(os.fspath(root), *name.split("/")), size, identity)
             known[name] = None if found is None else shared.setdefault((found.first, found.table.tobytes()), found)
         lut = known[name]
         if lut is None:
@@ -90,8 +90,8 @@ def palettes(part: pa.Table, root: str | os.PathLike[str]) -> Palettes:
 
 
 @lru_cache(_KEPT)
-def _read(path: str, size: int, stamp: int) -> Lut | None:
-    """Palette of a file of that size and stamp; None where there is none, or it contradicts itself."""
+def _read(path: str, size: int, identity: int) -> Lut | None:
+    """Palette of a file of that size and identity; None where there is none, or it contradicts itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -40,11 +40,11 @@ def with_file_facts(part: pa.Table, root: str | os.PathLike[str]) -> pa.Table:
     Parameters
     ----------
     part : pyarrow.Table
-        Header rows of one PET part, with ``path``, ``size`` and ``stamp``.
+        Header rows of one PET part, with ``path``, ``size`` and ``identity``.
     root : path
         Folder that the paths are relative to.
     """
-    names = ("path", "size", "stamp")
+    names = ("path", "size", "identity")
     if any(part.schema.get_field_index(name) < 0 for name in names):
         return part
     files = list(zip(*(values(part, name) for name in names), strict=True))
@@ -58,8 +58,8 @@ def with_file_facts(part: pa.Table, root: str | os.PathLike[str]) -> pa.Table:
 
 
 @lru_cache(256)
-def _read(path: str, size: int, stamp: int) -> tuple[int | None, str | None, str | None, str | None]:
-    """Items of the sequence and the corrections of a file of that size and stamp; None for what it does not say."""
+def _read(path: str, size: int, identity: int) -> tuple[int | None, str | None, str | None, str | None]:
+    """Items of the sequence and the corrections of a file of that size and identity; None for what it does not say."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
