@@ -114,8 +114,12 @@ def cohort(federation: Path) -> Cohort:
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
     """Signals mean what they meant: a command that is over ignores them until its process ends; this one goes on."""
+    here = threading.current_thread() is threading.main_thread()
+    if here and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Tests that a shell started in the background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    if threading.current_thread() is threading.main_thread():
+    if here:
         for number, handler in handlers.items():
             signal.signal(number, handler)
