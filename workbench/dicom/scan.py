@@ -1,6 +1,6 @@
 """A folder tree -> the header table: one row per file, DICOM told from the rest by content.
 
-One open and one read of a few kB per file; files whose size and time are known from an earlier scan are not
+One open and one read of a few kB per file; files whose size and stamp are known from an earlier scan are not
 opened at all.
 """
 
@@ -164,7 +164,7 @@ def _split_known(entries: Files, known: pa.Table | None) -> tuple[pa.Table | Non
     nowhere = np.full(len(entries), -1, np.int64)
     if known is None or not known.num_rows or not entries:
         return None, nowhere, list(entries)
-    # What could not be opened may be readable by now, and its size and time would not show it.
+    # What could not be opened may be readable by now, and its size and stamp would not show it.
     usable = pc.not_equal(known["status"], "unreadable")
     known = (known if pc.all(usable).as_py() else known.filter(usable)).replace_schema_metadata(None)
     named, held_paths = pa.array(entries.paths, pa.string()), known["path"].combine_chunks()

@@ -41,7 +41,7 @@ FIRST: Final = (
     "StudyDescription", "SeriesNumber", "BodyPartExamined", "Manufacturer", "ManufacturerModelName", "StudyDate",
     "StudyTime",
 )  # fmt: skip
-#: Columns that plans are made of: other processes are sent no others. What tells that a file is what it was.
+#: What tells that a file is what it was.
 _OF_FILE: Final = ("path", "size", "stamp", "header_digest")
 #: Series, and images in them, from which on other processes help: below, starting them takes longer.
 MANY_SERIES: Final = 1000

@@ -1,7 +1,7 @@
 """An extract that was opened before and has not changed is known after one pass over its names, sizes and times.
 
 What is remembered of an opening is what the caller said, and the state of everything that was looked at: files by
-size and time, folders by name, links by where they lead. No entry file and no table is read to find that it holds.
+size and stamp, folders by name, links by where they lead. No entry file and no table is read to find that it holds.
 """
 
 from __future__ import annotations

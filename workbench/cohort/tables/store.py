@@ -1,6 +1,6 @@
 """One extract's tables in the user's cache: built once, reused while nothing changed.
 
-The fingerprint covers every listed file's path, size and time of change, the extract's record and the version
+The fingerprint covers every listed file's path, size and stamp, the extract's record and the version
 of the package. Opening again costs one pass over the folders and no header read.
 """
 
@@ -167,7 +167,7 @@ def _key(extract: Extract) -> str:
 
 def _fingerprint(extract: Extract, entries: Files, findings: Iterable[Finding], mapping: Mappings) -> str:
     state = hashlib.sha256(f"{__version__} {FORMAT} {mapping.digest}".encode())
-    # Clinical values stand in files: their size and time are told below.
+    # Clinical values stand in files: their stamps are told below.
     state.update(repr(replace(extract, clinical=Clinical(), series=())).encode())
     for ref in extract.series:
         state.update(repr(ref).encode())
